@@ -1,0 +1,45 @@
+# Two entry points for people: `make demo` and `make test`. See README.md.
+PYTHON ?= python3.11
+SHARED ?= ../shared
+RUN ?= runs/shipped
+
+.PHONY: demo test lint model model-smoke evaluate wheel clean
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv-test/installed: pyproject.toml requirements-test.txt
+	$(PYTHON) -m venv .venv-test
+	.venv-test/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt --editable ".[train]"
+	touch $@
+
+demo: .venv/installed
+	.venv/bin/boilerplate-clf predict examples/artikel.txt --format text
+
+test: lint
+	.venv-test/bin/python -m pytest
+
+lint: .venv-test/installed
+	.venv-test/bin/ruff check .
+	.venv-test/bin/ruff format --check .
+	.venv-test/bin/mypy
+
+# The shipped model, from raw text to models/: hours on a CPU; finished stages are skipped.
+model: .venv-test/installed
+	.venv-test/bin/boilerplate-clf pipeline all --config configs/shipped.yaml --run $(RUN) --install models
+
+# The same code on tiny data, in under two minutes.
+model-smoke: .venv-test/installed
+	.venv-test/bin/python -m pytest tests/test_pipeline.py
+
+evaluate: .venv-test/installed
+	.venv-test/bin/boilerplate-clf evaluate $(SHARED)/gold/dev.jsonl --train $(SHARED)/gold/train.jsonl \
+		--train training/data/authored.jsonl --output runs/evaluation
+
+wheel: .venv-test/installed
+	.venv-test/bin/python -m build --no-isolation
+
+clean:
+	rm -rf .venv .venv-test dist

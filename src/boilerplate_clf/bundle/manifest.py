@@ -1,0 +1,124 @@
+"""``bundle.json``: what a bundle consists of and how its scores become labels."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from boilerplate_clf.errors import BundleFormatError
+from boilerplate_clf.inference.windows import WindowConfig
+
+FORMAT_VERSION = 1
+MANIFEST = "bundle.json"
+MODEL = "model.onnx"
+TOKENIZER = "tokenizer.json"
+CARD = "README.md"
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """Digest and size (bytes) of one file."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The contents of ``bundle.json``."""
+
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    """In the order of the model's outputs."""
+    keep_label: str
+    """What ``clean`` keeps, and what a doubtful paragraph falls back to."""
+    windows: WindowConfig
+    temperature: float
+    thresholds: Mapping[str, float]
+    """Least probability at which a label is given; labels without one need none."""
+    files: Mapping[str, FileEntry]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Data digests, configuration, commit, versions, metrics; not interpreted."""
+    format_version: int = FORMAT_VERSION
+
+    def to_json(self) -> str:
+        """Return the text of ``bundle.json``."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Manifest:
+        """Parse and check ``bundle.json``.
+
+        Raises:
+            BundleFormatError: not JSON, unknown format version, a field missing, unknown or with
+                a value that makes no sense; the field is named.
+        """
+        try:
+            raw = json.loads(text)
+        except ValueError as error:
+            raise BundleFormatError(f"bundle.json is not JSON: {error}") from error
+        if not isinstance(raw, dict):
+            raise BundleFormatError("bundle.json is not an object")
+        found = raw.get("format_version")
+        if found != FORMAT_VERSION:
+            raise BundleFormatError(
+                f"bundle.json has format version {found!r}, this release reads {FORMAT_VERSION}: "
+                "upgrade boilerplate-clf or export the model again"
+            )
+        known = {item.name for item in fields(cls)}
+        required = known - {"provenance"}
+        if missing := required - raw.keys():
+            raise BundleFormatError(f"bundle.json lacks {', '.join(sorted(missing))}")
+        if unknown := raw.keys() - known:
+            raise BundleFormatError(f"bundle.json has unknown fields {', '.join(sorted(unknown))}")
+        try:
+            manifest = cls(
+                name=_text(raw, "name"),
+                version=_text(raw, "version"),
+                labels=tuple(raw["labels"]),
+                keep_label=_text(raw, "keep_label"),
+                windows=WindowConfig(**raw["windows"]),
+                temperature=float(raw["temperature"]),
+                thresholds={str(k): float(v) for k, v in raw["thresholds"].items()},
+                files={str(k): FileEntry(str(v["sha256"]), int(v["size"])) for k, v in raw["files"].items()},
+                provenance=dict(raw.get("provenance", {})),
+            )
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
+            raise BundleFormatError(f"bundle.json has a malformed field: {error}") from error
+        manifest._check()
+        return manifest
+
+    def _check(self) -> None:
+        names = self.labels
+        if (
+            len(names) < 2
+            or len(set(names)) != len(names)
+            or not all(isinstance(n, str) and n for n in names)
+        ):
+            raise BundleFormatError("bundle.json: 'labels' must be at least two different names")
+        if self.keep_label not in names:
+            raise BundleFormatError(f"bundle.json: keep_label {self.keep_label!r} is not a label")
+        if unknown := set(self.thresholds) - set(names):
+            raise BundleFormatError(f"bundle.json: thresholds for unknown labels {sorted(unknown)}")
+        if not all(0 <= value <= 1 for value in self.thresholds.values()):
+            raise BundleFormatError("bundle.json: thresholds must lie between 0 and 1")
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise BundleFormatError("bundle.json: 'temperature' must be a positive number")
+        for needed in (MODEL, TOKENIZER):
+            if needed not in self.files:
+                raise BundleFormatError(f"bundle.json: 'files' lacks {needed}")
+        for name in self.files:
+            # A name is looked up inside the bundle's folder only.
+            if "/" in name or "\\" in name or name in {"", ".", "..", MANIFEST}:
+                raise BundleFormatError(f"bundle.json: file name {name!r} is not allowed")
+
+
+def _text(raw: Mapping[str, Any], key: str) -> str:
+    value = raw[key]
+    if not isinstance(value, str) or not value:
+        raise TypeError(f"{key} must be a non-empty string")
+    return value

@@ -1,0 +1,52 @@
+"""``boilerplate-clf info``: what is installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Optional
+
+import typer
+
+from boilerplate_clf import __version__
+from boilerplate_clf.cli.run import Model
+
+
+def info(
+    model: Optional[Path] = Model,  # noqa: UP045 - typer reads it at run time on Python 3.10
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    r"""Show version, model, labels, thresholds and sizes; verifies the model's files.
+
+    \b
+    Example:
+      boilerplate-clf info --model my-bundle
+    """
+    import json
+
+    from boilerplate_clf.bundle import load_bundle, shipped_bundle
+
+    bundle = load_bundle(model or shipped_bundle())
+    manifest, windows = bundle.manifest, bundle.manifest.windows
+    facts = {
+        "version": __version__,
+        "model": f"{manifest.name} {manifest.version}",
+        "path": str(bundle.path),
+        "labels": list(manifest.labels),
+        "keep_label": manifest.keep_label,
+        "thresholds": dict(manifest.thresholds),
+        "temperature": manifest.temperature,
+        "window_tokens": windows.window_tokens,
+        "paragraph_tokens": windows.head_tokens + windows.tail_tokens,
+        "files": {name: entry.size for name, entry in manifest.files.items()},
+    }
+    if as_json:
+        typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
+        return
+    for key, value in facts.items():
+        if key == "files":
+            text = ", ".join(f"{n} {entry.size / 1e6:.2f} MB" for n, entry in manifest.files.items())
+        elif isinstance(value, dict):
+            text = ", ".join(f"{name} {number}" for name, number in value.items())
+        else:
+            text = ", ".join(value) if isinstance(value, list) else str(value)
+        typer.echo(f"{key.replace('_', ' ')}: {text}")

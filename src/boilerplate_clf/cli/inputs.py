@@ -1,0 +1,148 @@
+"""Reading documents from files, folders and standard input, one at a time."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from boilerplate_clf.errors import InputError, InputTooLargeError, RecordError
+from boilerplate_clf.limits import MAX_RECORD_BYTES
+
+STDIN = "-"
+SUFFIXES = (".txt", ".jsonl")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One document of the input."""
+
+    source: str
+    """File name, with ``:line`` for a record of a JSONL file; "-" is standard input."""
+    document: str | Sequence[str]
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+def read_records(paths: Sequence[str], recursive: bool) -> Iterator[Record | InputError]:
+    """Yield every document of the inputs, and an error in place of each that cannot be read.
+
+    Args:
+        paths: files, folders (their ``.txt`` and ``.jsonl`` files) and "-" for standard input.
+        recursive: whether folders are searched through all levels.
+    """
+    for name in paths:
+        if name == STDIN:
+            yield from _read_stream(sys.stdin.buffer, STDIN, None)
+            continue
+        path = Path(name)
+        files = _files_of(path, recursive) if path.is_dir() else [path]
+        if not files:
+            yield InputError(f"{path}: no {' or '.join(SUFFIXES)} files in this folder")
+        for file in files:
+            try:
+                with file.open("rb") as stream:
+                    yield from _read_stream(stream, str(file), file.suffix == ".jsonl")
+            except OSError as error:
+                yield InputError(f"{file}: {error.strerror or error}")
+
+
+def _files_of(folder: Path, recursive: bool) -> list[Path]:
+    found = folder.rglob("*") if recursive else folder.iterdir()
+    return sorted(file for file in found if file.suffix in SUFFIXES and file.is_file())
+
+
+def _read_stream(stream: BinaryIO, source: str, jsonl: bool | None) -> Iterator[Record | InputError]:
+    """Read one file; ``jsonl=None`` looks at the first line: a JSON object makes it JSONL."""
+    first = stream.readline(MAX_RECORD_BYTES + 1)
+    while jsonl is None and first and not first.strip():
+        following = stream.readline(MAX_RECORD_BYTES + 1)
+        if not following:
+            break
+        first += following
+    if jsonl or (jsonl is None and _looks_like_jsonl(first)):
+        yield from _read_jsonl(first, stream, source)
+        return
+    data = first + stream.read(MAX_RECORD_BYTES + 1 - len(first)) if len(first) <= MAX_RECORD_BYTES else first
+    if len(data) > MAX_RECORD_BYTES:
+        yield InputTooLargeError(f"{source}: larger than {MAX_RECORD_BYTES:,} bytes")
+        return
+    try:
+        yield Record(source, data.removeprefix(codecs.BOM_UTF8).decode("utf-8"))
+    except UnicodeDecodeError as error:
+        yield InputError(f"{source}: not UTF-8 (byte {error.start}): convert it, for example with iconv")
+
+
+def _looks_like_jsonl(line: bytes) -> bool:
+    try:
+        value = json.loads(line.strip().splitlines()[-1])
+    except (ValueError, IndexError, RecursionError):
+        return False
+    return isinstance(value, dict) and ("text" in value or "paragraphs" in value)
+
+
+def _read_jsonl(first: bytes, stream: BinaryIO, source: str) -> Iterator[Record | InputError]:
+    for number, line in enumerate(_lines(first, stream), 1):
+        where = f"{source}:{number}"
+        if len(line) > MAX_RECORD_BYTES:
+            yield InputTooLargeError(f"{where}: longer than {MAX_RECORD_BYTES:,} bytes")
+        elif line.strip():
+            try:
+                yield parse_record(line, where)
+            except RecordError as error:
+                yield error
+
+
+def _lines(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
+    yield from first.splitlines(keepends=True) if first else ()
+    while line := stream.readline(MAX_RECORD_BYTES + 1):
+        yield line
+        if len(line) > MAX_RECORD_BYTES:  # throw the rest of an oversized line away
+            while not line.endswith(b"\n") and (line := stream.readline(1 << 20)):
+                pass
+
+
+def parse_record(line: bytes, where: str) -> Record:
+    """Parse one line of a JSONL file.
+
+    Raises:
+        RecordError: not UTF-8, not a JSON object, or without a usable "text" or "paragraphs".
+    """
+    try:
+        value = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{where}: not UTF-8 (byte {error.start} of the line)") from error
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{where}: not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise RecordError(f"{where}: a {type(value).__name__}, not an object with 'text' or 'paragraphs'")
+    meta = {key: item for key, item in value.items() if key not in ("text", "paragraphs")}
+    if "paragraphs" in value:
+        return Record(where, _paragraphs(value["paragraphs"], where), meta)
+    if isinstance(value.get("text"), str):
+        return Record(where, value["text"], meta)
+    raise RecordError(f"{where}: needs 'text' (a string) or 'paragraphs' (a list of strings)")
+
+
+def _paragraphs(items: Any, where: str) -> list[str]:
+    if isinstance(items, list):
+        values = [item.get("text") if isinstance(item, dict) else item for item in items]
+        texts = [value for value in values if isinstance(value, str)]
+        if len(texts) == len(values):
+            return texts
+    raise RecordError(f"{where}: 'paragraphs' must be a list of strings (or of objects with 'text')")
+
+
+def chunks(records: Iterable[Record | InputError], size: int) -> Iterator[list[Record | InputError]]:
+    """Group records without waiting for more than ``size`` of them."""
+    chunk: list[Record | InputError] = []
+    for record in records:
+        chunk.append(record)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

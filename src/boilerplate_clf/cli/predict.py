@@ -1,0 +1,104 @@
+"""``boilerplate-clf predict``: label every paragraph."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Optional
+
+import typer
+
+from boilerplate_clf.cli.inputs import Record
+from boilerplate_clf.cli.run import Inputs, Model, Output, Recursive, Threads, run
+from boilerplate_clf.labels import Label
+
+if TYPE_CHECKING:
+    from boilerplate_clf.inference.document import Document
+
+
+class Format(str, Enum):
+    """Output formats."""
+
+    TEXT = "text"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+
+
+_COLOURS = {
+    Label.SUBSCRIPTION_APPEAL: typer.colors.YELLOW,
+    Label.DONATION_REQUEST: typer.colors.MAGENTA,
+    Label.COMMENT_POLICY: typer.colors.CYAN,
+}
+_NARROW = 60
+
+
+def predict(
+    inputs: Optional[list[str]] = Inputs,  # noqa: UP045 - typer reads it at run time on Python 3.10
+    recursive: bool = Recursive,
+    format: Optional[Format] = typer.Option(  # noqa: UP045, A002
+        None, "--format", "-f", help="Default: text on a terminal, jsonl elsewhere."
+    ),
+    model: Optional[Path] = Model,  # noqa: UP045
+    output: Optional[Path] = Output,  # noqa: UP045
+    threads: Optional[int] = Threads,  # noqa: UP045
+) -> None:
+    r"""Label every paragraph of the inputs.
+
+    Text files: one paragraph a line. JSONL: one document a line with "text" or "paragraphs"; other
+    keys come back under "meta".
+
+    \b
+    Examples:
+      boilerplate-clf predict article.txt
+      boilerplate-clf predict -r crawl/ --format jsonl --output labels.jsonl
+      trafilatura -u https://example.org/artikel | boilerplate-clf predict -
+    """
+    chosen = format or (Format.TEXT if output is None and sys.stdout.isatty() else Format.JSONL)
+    writers = {Format.TEXT: _text, Format.JSON: _json, Format.JSONL: _jsonl, Format.CSV: _csv}
+    run(inputs, recursive, model, threads, output, writers[chosen])
+
+
+def _jsonl(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
+    for record, document in results:
+        stream.write(json.dumps(document.to_dict(record.source, record.meta), ensure_ascii=False) + "\n")
+        stream.flush()
+
+
+def _json(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
+    documents = [document.to_dict(record.source, record.meta) for record, document in results]
+    stream.write(json.dumps(documents, ensure_ascii=False, indent=2) + "\n")
+
+
+def _csv(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["source", "index", "start", "end", "label", "score", "text"])
+    for record, document in results:
+        for p in document:
+            writer.writerow([record.source, p.index, p.start, p.end, str(p.label), f"{p.score:.6f}", p.text])
+
+
+def _text(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
+    colour = stream is sys.stdout and sys.stdout.isatty()
+    width = max(_NARROW, shutil.get_terminal_size((100, 24)).columns)
+    for number, (record, document) in enumerate(results):
+        if number:
+            stream.write("\n")
+        removed = len(document.removed)
+        summary = f"{record.source}: {len(document)} paragraphs, {removed} not content"
+        stream.write(typer.style(summary, bold=True) + "\n" if colour else summary + "\n")
+        column = max((len(str(p.label)) for p in document), default=0)
+        for p in document:
+            label = f"{p.label!s:<{column}}  {p.score:4.2f}  "
+            line = " ".join(p.text.split())
+            room = width - len(label)
+            if len(line) > room:
+                line = line[: room - 1] + "…"
+            row = label + "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+            paint = _COLOURS.get(p.label) if isinstance(p.label, Label) else None
+            stream.write((typer.style(row, fg=paint) if colour and paint else row) + "\n")

@@ -1,0 +1,134 @@
+"""What ``predict`` and ``clean`` share: inputs in, labelled documents out, errors on the way."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import typer
+
+from boilerplate_clf.cli.inputs import STDIN, Record, chunks, read_records
+from boilerplate_clf.errors import InputError
+from boilerplate_clf.files import atomic_write
+
+if TYPE_CHECKING:
+    from boilerplate_clf.inference.classifier import Classifier
+    from boilerplate_clf.inference.document import Document
+
+SOME_FAILED = 1
+_CHUNK = 16
+
+Inputs = typer.Argument(
+    None, metavar="[FILES|DIRS|-]...", help="Text or JSONL files, folders, or - for standard input."
+)
+Recursive = typer.Option(False, "--recursive", "-r", help="Search folders through all levels.")
+Model = typer.Option(
+    None, "--model", metavar="DIR", help="Folder of a model bundle (default: the shipped model)."
+)
+Output = typer.Option(None, "--output", "-o", metavar="FILE", help="Write here instead of standard output.")
+Threads = typer.Option(None, "--threads", min=1, help="CPU threads (default: those the process may use).")
+
+
+def run(
+    inputs: list[str] | None,
+    recursive: bool,
+    model: Path | None,
+    threads: int | None,
+    output: Path | None,
+    write: Callable[[Iterator[tuple[Record, Document]], IO[str]], None],
+) -> None:
+    """Label all inputs and hand the results to ``write`` in order.
+
+    Raises:
+        typer.Exit: with code 1 if an input could not be used; the others have been written.
+    """
+    if not inputs:
+        if sys.stdin.isatty():
+            raise typer.BadParameter("no input: name files, or pipe a text in and pass -")
+        inputs = [STDIN]
+    from boilerplate_clf.inference.classifier import Classifier
+
+    classifier = Classifier(model, threads=threads)
+    failed = 0
+
+    def report(error: InputError) -> None:
+        nonlocal failed
+        failed += 1
+        typer.echo(f"boilerplate-clf: {error}", err=True)
+
+    with _open_output(output) as stream, _progress(to_terminal=output is None) as advance:
+        write(_labelled(classifier, inputs, recursive, report, advance), stream)
+        stream.flush()
+    if failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _labelled(
+    classifier: Classifier,
+    inputs: list[str],
+    recursive: bool,
+    report: Callable[[InputError], None],
+    advance: Callable[[], None],
+) -> Iterator[tuple[Record, Document]]:
+    # Piped-in records are answered one by one, so that a reader gets each without delay.
+    size = 1 if STDIN in inputs else _CHUNK
+    for chunk in chunks(read_records(inputs, recursive), size):
+        usable = []
+        for record in chunk:
+            if isinstance(record, InputError):
+                report(record)
+            else:
+                usable.append(record)
+        try:
+            documents: list[Document | None] = list(classifier.predict_batch(r.document for r in usable))
+        except InputError:
+            documents = [_one(classifier, record, report) for record in usable]
+        for record, document in zip(usable, documents, strict=True):
+            if document is not None:
+                yield record, document
+            advance()
+
+
+def _one(classifier: Classifier, record: Record, report: Callable[[InputError], None]) -> Document | None:
+    try:
+        return classifier.predict(record.document)
+    except InputError as error:
+        report(InputError(f"{record.source}: {error}"))
+        return None
+
+
+@contextmanager
+def _open_output(path: Path | None) -> Iterator[IO[str]]:
+    if path is None:
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+        yield sys.stdout
+        return
+    import io
+
+    try:
+        with atomic_write(path) as raw:
+            stream = io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", newline="")
+            yield stream
+            stream.flush()
+            stream.detach()
+    except OSError as error:
+        raise typer.BadParameter(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+@contextmanager
+def _progress(*, to_terminal: bool) -> Iterator[Callable[[], None]]:
+    """Show a counter on standard error, unless results or errors would be torn apart by it."""
+    if not sys.stderr.isatty() or (to_terminal and sys.stdout.isatty()):
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,} documents"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("documents", total=None)
+        yield lambda: bar.advance(task)

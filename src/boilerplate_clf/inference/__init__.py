@@ -1,0 +1,1 @@
+"""From paragraphs to labels: windows, session, document, classifier."""

@@ -1,0 +1,215 @@
+"""The classifier: what users call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from boilerplate_clf.bundle import Bundle, load_bundle, shipped_bundle
+from boilerplate_clf.errors import InputError, InputTooLargeError
+from boilerplate_clf.inference.decide import decide, probabilities
+from boilerplate_clf.inference.document import Document, ModelInfo, Paragraph
+from boilerplate_clf.inference.session import Session
+from boilerplate_clf.inference.windows import Window, make_windows
+from boilerplate_clf.labels import as_label
+from boilerplate_clf.limits import HEAD_CHARS, MAX_DOCUMENT_CHARS, MAX_PARAGRAPHS, TAIL_CHARS
+from boilerplate_clf.text import Span, split_paragraphs, trim
+
+_CHUNK_DOCUMENTS = 32
+_CHUNK_CHARS = 500_000
+
+
+class Classifier:
+    r"""Labels the paragraphs of German articles.
+
+    Loading takes well under a second; keep one classifier and share it, between threads too.
+
+    Args:
+        model: folder of a bundle; None takes the shipped one.
+        threads: CPU threads of the model; None takes those that the process (or its container)
+            may use. Take 1 when several processes work side by side.
+
+    Raises:
+        BundleError: the bundle is missing, altered or not usable (see :mod:`boilerplate_clf.errors`).
+
+    >>> from boilerplate_clf import Classifier
+    >>> clf = Classifier()
+    >>> clf.clean("Der Rat tagt am Montag im Rathaus.\nJetzt Abo abschließen und weiterlesen!")
+    'Der Rat tagt am Montag im Rathaus.'
+    """
+
+    def __init__(self, model: str | Path | None = None, *, threads: int | None = None) -> None:
+        """Load and verify the bundle."""
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads must be at least 1, not {threads}")
+        self.bundle: Bundle = load_bundle(Path(model) if model is not None else shipped_bundle())
+        manifest = self.bundle.manifest
+        self._tokenizer = Tokenizer.from_str(self.bundle.tokenizer_json)
+        # A literal "[SEP]" in a text must stay text, or it would forge a slot for a label.
+        self._tokenizer.encode_special_tokens = True
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._session = Session(self.bundle.model, len(manifest.labels), threads)
+        self._labels = [as_label(name) for name in manifest.labels]
+        self._thresholds = [manifest.thresholds.get(name, 0.0) for name in manifest.labels]
+        self._keep = manifest.labels.index(manifest.keep_label)
+        self.info = ModelInfo(manifest.name, manifest.version)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels, in the model's order."""
+        return tuple(self._labels)
+
+    def predict(self, document: str | Sequence[str]) -> Document:
+        """Label one document.
+
+        Args:
+            document: a text, split into paragraphs at line breaks; or its paragraphs in reading
+                order. Paragraphs of a sequence all get a label, blank ones ``content``.
+
+        Raises:
+            InputError: not a text or a sequence of texts.
+            InputTooLargeError: larger than :mod:`boilerplate_clf.limits` allows.
+        """
+        return self._predict_chunk([document])[0]
+
+    def predict_batch(self, documents: Iterable[str | Sequence[str]]) -> Iterator[Document]:
+        """Label many documents, lazily and in order.
+
+        A few documents are read ahead, so that they share calls of the model; memory does not grow
+        with the length of the input.
+
+        Raises:
+            InputError: as in :meth:`predict`; the documents before it have been yielded.
+        """
+        if isinstance(documents, str):
+            raise InputError("predict_batch takes an iterable of documents; use predict for one text")
+        source = iter(documents)
+        while chunk := self._read_ahead(source):
+            try:
+                yield from self._predict_chunk(chunk)
+            except InputError:
+                # Name the culprit only after everything before it has been handed over.
+                for document in chunk:
+                    yield self.predict(document)
+
+    @overload
+    def clean(self, document: str) -> str: ...  # type: ignore[overload-overlap] # a str is a sequence too
+    @overload
+    def clean(self, document: Sequence[str]) -> list[str]: ...
+    def clean(self, document: str | Sequence[str]) -> str | list[str]:
+        """Return the content only: a text for a text, a list for a sequence of paragraphs."""
+        result = self.predict(document)
+        return result.clean_text if isinstance(document, str) else result.clean_paragraphs
+
+    @staticmethod
+    def _read_ahead(source: Iterator[str | Sequence[str]]) -> list[str | Sequence[str]]:
+        chunk: list[str | Sequence[str]] = []
+        chars = 0
+        for document in islice(source, _CHUNK_DOCUMENTS):
+            chunk.append(document)
+            chars += len(document) if isinstance(document, str) else sum(map(len, document))
+            if chars > _CHUNK_CHARS:
+                break
+        return chunk
+
+    def _predict_chunk(self, documents: Sequence[str | Sequence[str]]) -> list[Document]:
+        spans = [_spans(document) for document in documents]
+        encoded = self._encode(documents, spans)
+        windows: list[Window] = []
+        owners: list[int] = []
+        for number, rows in enumerate(encoded):
+            made = make_windows(rows, self.bundle.manifest.windows)
+            windows.extend(made)
+            owners.extend([number] * len(made))
+        logits = [np.zeros((len(rows), len(self._labels)), np.float32) for rows in encoded]
+        for window, owner, part in zip(windows, owners, self._session.run(windows), strict=True):
+            for index in window.keep:
+                logits[owner][index] = part[index - window.first]
+        return [
+            self._document(document, found, scores)
+            for document, found, scores in zip(documents, spans, logits, strict=True)
+        ]
+
+    def _encode(
+        self, documents: Sequence[str | Sequence[str]], spans: Sequence[Sequence[Span]]
+    ) -> list[list[list[int]]]:
+        """Return the token ids of all paragraphs of all documents, from one call."""
+        texts = [
+            model_text(document if isinstance(document, str) else document[index], span)
+            for document, found in zip(documents, spans, strict=True)
+            for index, span in enumerate(found)
+        ]
+        ids = iter(self._tokenizer.encode_batch_fast(texts, add_special_tokens=False))
+        return [[next(ids).ids for _ in found] for found in spans]
+
+    def _document(
+        self, document: str | Sequence[str], spans: Sequence[Span], logits: npt.NDArray[np.float32]
+    ) -> Document:
+        manifest = self.bundle.manifest
+        scores = probabilities(logits, manifest.temperature)
+        chosen = decide(scores, self._thresholds, self._keep)
+        paragraphs = []
+        for index, (span, row, best) in enumerate(zip(spans, scores, chosen, strict=True)):
+            text = document if isinstance(document, str) else document[index]
+            if span.start == span.end:  # a blank item of a sequence: nothing to judge, nothing lost
+                row, best = np.eye(len(row))[self._keep], self._keep
+            values = row.tolist()
+            paragraphs.append(
+                Paragraph(
+                    index=index,
+                    start=span.start,
+                    end=span.end,
+                    text=text[span.start : span.end],
+                    label=self._labels[best],
+                    score=values[best],
+                    scores=dict(zip(self._labels, values, strict=True)),
+                )
+            )
+        return Document(paragraphs, document, self.info, as_label(manifest.keep_label))
+
+
+def model_text(text: str, span: Span) -> str:
+    """Return what the tokenizer sees of a paragraph: bounded, and valid Unicode.
+
+    The middle of a very long paragraph is left out before tokenisation, which keeps the cost of
+    hostile input bounded; lone surrogates, which UTF-8 cannot hold, become "?".
+    """
+    if span.end - span.start > HEAD_CHARS + TAIL_CHARS:
+        part = text[span.start : span.start + HEAD_CHARS] + " " + text[span.end - TAIL_CHARS : span.end]
+    else:
+        part = text[span.start : span.end]
+    return part.encode("utf-8", "replace").decode("utf-8")
+
+
+def _spans(document: str | Sequence[str]) -> list[Span]:
+    """Split a text, or trim the items of a sequence.
+
+    Raises:
+        InputError: wrong type, or larger than the limits.
+    """
+    if isinstance(document, str):
+        _check_size(len(document))
+        spans = split_paragraphs(document)
+    elif isinstance(document, Sequence) and not isinstance(document, (bytes, bytearray)):
+        for index, item in enumerate(document):
+            if not isinstance(item, str):
+                raise InputError(f"paragraph {index} is {type(item).__name__}, not str")
+        _check_size(sum(map(len, document)))
+        spans = [trim(item) for item in document]
+    else:
+        raise InputError(f"a document is a str or a sequence of str, not {type(document).__name__}")
+    if len(spans) > MAX_PARAGRAPHS:
+        raise InputTooLargeError(f"{len(spans):,} paragraphs: at most {MAX_PARAGRAPHS:,} are taken")
+    return spans
+
+
+def _check_size(chars: int) -> None:
+    if chars > MAX_DOCUMENT_CHARS:
+        raise InputTooLargeError(f"{chars:,} characters: at most {MAX_DOCUMENT_CHARS:,} are taken")

@@ -1,0 +1,155 @@
+"""The result of a prediction: one schema for library, CLI and (later) HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+from boilerplate_clf.labels import CONTENT
+
+_DIGITS = 6
+"""Decimals of a probability in ``to_dict``: enough to rank, short enough to read."""
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Name and version of the model that made a prediction."""
+
+    name: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """One paragraph with its label."""
+
+    index: int
+    """Place in the document, from 0."""
+    start: int
+    end: int
+    """Character offsets: ``article[start:end] == text``. If paragraphs were passed in, offsets
+    are within that paragraph's own string."""
+    text: str
+    label: str
+    """The label: a :class:`~boilerplate_clf.Label` where it is one of the shipped model's."""
+    score: float
+    """Calibrated probability of ``label``, 0 to 1."""
+    scores: Mapping[str, float]
+    """Probability of each label; they sum to 1."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return {
+            "index": self.index,
+            "start": self.start,
+            "end": self.end,
+            "text": self.text,
+            "label": str(self.label),
+            "score": round(self.score, _DIGITS),
+            "scores": {str(name): round(value, _DIGITS) for name, value in self.scores.items()},
+        }
+
+
+class Document(Sequence[Paragraph]):
+    """The labelled paragraphs of one document, in reading order."""
+
+    def __init__(
+        self,
+        paragraphs: Sequence[Paragraph],
+        source: str | Sequence[str],
+        model: ModelInfo,
+        keep_label: str = CONTENT,
+    ) -> None:
+        """Hold ``paragraphs`` together with the input that they were found in."""
+        self.paragraphs = tuple(paragraphs)
+        self.model = model
+        self.keep_label = keep_label
+        self._source = source
+
+    @overload
+    def __getitem__(self, index: int) -> Paragraph: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Paragraph, ...]: ...
+    def __getitem__(self, index: int | slice) -> Paragraph | tuple[Paragraph, ...]:
+        """Return a paragraph, or several."""
+        return self.paragraphs[index]
+
+    def __len__(self) -> int:
+        """Return the number of paragraphs."""
+        return len(self.paragraphs)
+
+    def __iter__(self) -> Iterator[Paragraph]:
+        """Iterate over the paragraphs."""
+        return iter(self.paragraphs)
+
+    def __repr__(self) -> str:
+        """Return a short summary."""
+        counts: dict[str, int] = {}
+        for paragraph in self:
+            counts[str(paragraph.label)] = counts.get(str(paragraph.label), 0) + 1
+        inside = ", ".join(f"{name}: {count}" for name, count in counts.items())
+        return f"<Document of {len(self)} paragraphs ({inside})>"
+
+    @property
+    def kept(self) -> tuple[Paragraph, ...]:
+        """The paragraphs that are content."""
+        return tuple(p for p in self if p.label == self.keep_label)
+
+    @property
+    def removed(self) -> tuple[Paragraph, ...]:
+        """The paragraphs that are not content."""
+        return tuple(p for p in self if p.label != self.keep_label)
+
+    @property
+    def clean_text(self) -> str:
+        """The content, in the input's own order and spelling.
+
+        Of a text, removed paragraphs are cut out together with the line break that follows them;
+        everything else stays as it was, blank lines included. Of a sequence, the kept paragraphs
+        are joined by line breaks.
+        """
+        if not isinstance(self._source, str):
+            return "\n".join(self.clean_paragraphs)
+        text = self._source
+        if not self.removed:
+            return text
+        kept = {p.index for p in self.kept}
+        if not kept:
+            return ""
+        parts = []
+        for position, paragraph in enumerate(self.paragraphs):
+            if paragraph.index in kept:
+                last = position + 1 == len(self.paragraphs)
+                end = len(text) if last else self.paragraphs[position + 1].start
+                parts.append(text[paragraph.start : end])
+        cleaned = text[: self.paragraphs[0].start] + "".join(parts)
+        if self.paragraphs[-1].index not in kept:
+            # The last kept paragraph brought its separator, but nothing follows it any more.
+            final = self.kept[-1]
+            cleaned = cleaned[: len(cleaned) - len(parts[-1]) + (final.end - final.start)]
+            cleaned += text[self.paragraphs[-1].end :]
+        return cleaned
+
+    @property
+    def clean_paragraphs(self) -> list[str]:
+        """The content as a list: the items that were passed in, or the paragraphs of a text."""
+        if isinstance(self._source, str):
+            return [p.text for p in self.kept]
+        return [self._source[p.index] for p in self.kept]
+
+    def to_dict(self, source: str | None = None, meta: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the document as plain JSON types.
+
+        Args:
+            source: where the document came from (a file name); None for a library call.
+            meta: further keys of the input record; left out if empty.
+        """
+        result: dict[str, Any] = {
+            "source": source,
+            "model": {"name": self.model.name, "version": self.model.version},
+            "paragraphs": [p.to_dict() for p in self],
+        }
+        if meta:
+            result["meta"] = dict(meta)
+        return result

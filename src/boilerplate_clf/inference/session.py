@@ -1,0 +1,84 @@
+"""The ONNX session: windows in, one row of logits per paragraph out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from boilerplate_clf.errors import BundleFormatError, UnsafeModelError
+from boilerplate_clf.inference.windows import Window
+
+Floats = npt.NDArray[np.float32]
+
+
+def available_threads() -> int:
+    """Return the CPUs that this process may use: affinity and container quota (cgroup v2) count."""
+    known = hasattr(os, "sched_getaffinity")
+    count = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        if quota != "max":
+            count = min(count, max(1, int(quota) // int(period)))
+    except (OSError, ValueError):
+        pass
+    return max(1, count)
+
+
+class Session:
+    """Runs an ONNX model with inputs ``input_ids`` (B, T) and ``markers`` (B, P), both int64.
+
+    One session may be shared by threads: ``InferenceSession.run`` is thread-safe.
+
+    Args:
+        model: bytes of the ONNX file; bytes, not a path, so that what runs is what was verified
+            and no file beside it can be referred to.
+        labels: number of labels the model must give.
+        threads: intra-op threads; None takes :func:`available_threads`.
+    """
+
+    def __init__(self, model: bytes, labels: int, threads: int | None = None) -> None:
+        """Load the model."""
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or available_threads()
+        options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        # Shapes differ from call to call: pattern and arena would only keep the largest for ever.
+        options.enable_mem_pattern = False
+        options.enable_cpu_mem_arena = False
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises a dozen unrelated types
+            raise UnsafeModelError(f"model.onnx cannot be loaded: {str(error).splitlines()[0]}") from error
+        names = sorted(node.name for node in self._session.get_inputs())
+        if names != ["input_ids", "markers"]:
+            raise BundleFormatError(f"model.onnx has inputs {names}, not ['input_ids', 'markers']")
+        self._labels = labels
+
+    def run(self, windows: Iterable[Window]) -> list[Floats]:
+        """Return for each window an array ``(paragraphs, labels)`` of logits.
+
+        One window a call: padding a batch costs a CPU more than it saves, and dynamic
+        quantisation takes its scales over the whole batch, so that a document's scores would
+        depend on which documents happen to share its call.
+
+        Raises:
+            BundleFormatError: the model gives scores of another shape, or no numbers.
+        """
+        return [self._forward(window) for window in windows]
+
+    def _forward(self, window: Window) -> Floats:
+        ids = np.asarray([window.ids], np.int64)
+        markers = np.asarray([window.markers], np.int64)
+        logits: Floats = self._session.run(None, {"input_ids": ids, "markers": markers})[0]
+        expected = (1, len(window.markers), self._labels)
+        if logits.shape != expected:
+            raise BundleFormatError(f"model.onnx gives scores of shape {logits.shape}, not {expected}")
+        if not np.isfinite(logits).all():
+            raise BundleFormatError("model.onnx gives scores that are not numbers")
+        return logits[0]

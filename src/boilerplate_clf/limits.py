@@ -1,0 +1,21 @@
+"""Limits on inputs, in one place. Each is far above what an article needs."""
+
+from __future__ import annotations
+
+MAX_DOCUMENT_CHARS = 20_000_000
+"""Characters of one document."""
+
+MAX_PARAGRAPHS = 200_000
+"""Paragraphs of one document."""
+
+MAX_RECORD_BYTES = 100_000_000
+"""Bytes of one line of a JSONL file, or of one text file."""
+
+HEAD_CHARS, TAIL_CHARS = 1_200, 600
+"""What the tokenizer sees of a long paragraph: its token budget is far smaller than this."""
+
+MAX_BUNDLE_FILE_BYTES = 512 * 2**20
+"""Size of one file of a model bundle."""
+
+MAX_MANIFEST_BYTES = 2**20
+"""Size of ``bundle.json``."""

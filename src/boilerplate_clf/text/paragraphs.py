@@ -1,0 +1,53 @@
+"""Splitting a text into paragraphs without losing a character's place.
+
+Extractors write one block per line, with or without blank lines between them; so every line is a
+paragraph. Nothing is normalised: a span is a pair of offsets into the text as it came.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+# Everything that str.splitlines() splits at: LF, VT, FF, CR, FS, GS, RS, NEL, LS, PS.
+_LINE = re.compile("[^\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029]+")
+
+# \s covers NBSP and the typographic blanks; the rest is invisible: soft hyphen, zero-width
+# characters, bidi controls, word joiner, BOM, NUL.
+_BLANK = "\\s\x00\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_VISIBLE = re.compile(f"[^{_BLANK}]")
+
+
+class Span(NamedTuple):
+    """Character offsets, end exclusive."""
+
+    start: int
+    end: int
+
+
+def trim(text: str, start: int = 0, end: int | None = None) -> Span:
+    """Return the part of ``text[start:end]`` without blank and invisible characters at its ends.
+
+    A part without any visible character gives an empty span at ``start``.
+    """
+    end = len(text) if end is None else end
+    first = _VISIBLE.search(text, start, end)
+    if first is None:
+        return Span(start, start)
+    last = end
+    # From the right, one character at a time: a regular expression anchored at the end would be
+    # quadratic on long runs of blanks.
+    while not _VISIBLE.match(text, last - 1, last):
+        last -= 1
+    return Span(first.start(), last)
+
+
+def split_paragraphs(text: str) -> list[Span]:
+    r"""Return the spans of all non-blank lines, in order, trimmed.
+
+    >>> text = "Titel\r\n\r\n  Erster Absatz. \nZweiter."
+    >>> [text[a:b] for a, b in split_paragraphs(text)]
+    ['Titel', 'Erster Absatz.', 'Zweiter.']
+    """
+    spans = (trim(text, line.start(), line.end()) for line in _LINE.finditer(text))
+    return [span for span in spans if span.end > span.start]

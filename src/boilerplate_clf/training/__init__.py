@@ -1,0 +1,1 @@
+"""Training: from text and labels to a bundle. Needs the extra ``train``."""

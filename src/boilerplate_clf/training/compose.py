@@ -1,0 +1,177 @@
+"""Making training documents: pages as they are, and pages put together anew.
+
+The labelled pages are few, and the same publishers' appeals stand on many of them. So appeals are
+also set into other articles: runs of appeals cut from labelled pages, authored blocks, and hard
+negatives, at the places where pages have them. The order within a block is kept, since short lines
+get their label from their neighbours.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from boilerplate_clf.labels import UNDECIDED
+from boilerplate_clf.training.data import LabelledDocument, runs_of_appeals
+
+
+@dataclass(frozen=True)
+class ComposeConfig:
+    """How many training documents of each kind an epoch has, and how much noise."""
+
+    content_page_share: float = 0.5
+    """Share of the labelled pages without any appeal that an epoch shows."""
+    composed_per_block: float = 1.0
+    """Composed documents per authored block (each block is used about three times as often)."""
+    lone_per_block: float = 0.35
+    """Blocks and paragraphs without any context (context dropout), per authored block."""
+    noise: float = 0.08
+    """Share of paragraphs with scrapers' and spelling noise."""
+
+
+class Composer:
+    """Draws the training documents of an epoch.
+
+    Args:
+        pages: labelled pages.
+        blocks: authored blocks: a few consecutive paragraphs each.
+        carriers: articles without appeals, from which composed documents are made; the pages'
+            own articles are added.
+        keep_label: the label of article text.
+        config: shares.
+    """
+
+    def __init__(
+        self,
+        pages: Sequence[LabelledDocument],
+        blocks: Sequence[LabelledDocument],
+        carriers: Sequence[LabelledDocument],
+        keep_label: str,
+        config: ComposeConfig,
+    ) -> None:
+        """Sort the material into appeals, negatives and carriers."""
+        self.keep, self.config = keep_label, config
+        self.with_appeals = [page for page in pages if self._has_appeal(page)]
+        self.without = [page for page in pages if not self._has_appeal(page)]
+        self.appeals = [block for block in blocks if self._has_appeal(block)]
+        self.negatives = [block for block in blocks if not self._has_appeal(block)]
+        self.blocks = list(blocks)
+        self.cut_runs = [
+            _slice(page, max(0, start - 1), stop + 1)
+            for page in self.with_appeals
+            for start, stop in runs_of_appeals(page, keep_label)
+        ]
+        self.carriers = list(carriers)
+        for page in pages:
+            self.carriers.extend(_stretches(page, keep_label))
+
+    def _has_appeal(self, document: LabelledDocument) -> bool:
+        return any(label not in (self.keep, UNDECIDED) for label in document.labels)
+
+    def epoch(self, rng: random.Random) -> list[LabelledDocument]:
+        """Return the shuffled documents of one epoch."""
+        config = self.config
+        documents = list(self.with_appeals)
+        documents += [page for page in self.without if rng.random() < config.content_page_share]
+        if self.blocks and self.carriers:
+            documents += [
+                self._composed(rng) for _ in range(int(len(self.blocks) * config.composed_per_block))
+            ]
+        documents += [self._lone(rng) for _ in range(int(len(self.blocks) * config.lone_per_block))]
+        documents = [add_noise(document, config.noise, rng) for document in documents]
+        rng.shuffle(documents)
+        return documents
+
+    def _composed(self, rng: random.Random) -> LabelledDocument:
+        """An article with one to three blocks of appeals and up to two of hard negatives in it."""
+        carrier = rng.choice(self.carriers)
+        length = min(len(carrier), rng.randint(2, 14))
+        start = rng.randint(0, len(carrier) - length)
+        parts = [_slice(carrier, i, i + 1) for i in range(start, start + length)]
+        insert: list[LabelledDocument] = []
+        for _ in range(rng.choice((1, 1, 2, 2, 3))):
+            cut = self.cut_runs and rng.random() < 0.25
+            insert.append(rng.choice(self.cut_runs if cut else self.appeals or self.blocks))
+        for _ in range(rng.choice((0, 1, 1, 2))):
+            if self.negatives:
+                insert.append(rng.choice(self.negatives))
+        rng.shuffle(insert)
+        for block in insert:
+            # Half of the appeals follow the article, the rest stand above or inside it.
+            place = len(parts) if rng.random() < 0.5 else rng.randint(0, len(parts))
+            parts.insert(place, block)
+        return _join(parts)
+
+    def _lone(self, rng: random.Random) -> LabelledDocument:
+        """A block by itself, or one longer paragraph of it."""
+        block = rng.choice(self.blocks)
+        longer = [i for i, text in enumerate(block.texts) if len(text.split()) >= 5]
+        if longer and rng.random() < 0.6:
+            index = rng.choice(longer)
+            return _slice(block, index, index + 1)
+        return block
+
+
+def _slice(document: LabelledDocument, start: int, stop: int) -> LabelledDocument:
+    return replace(document, texts=document.texts[start:stop], labels=document.labels[start:stop])
+
+
+def _join(parts: Sequence[LabelledDocument]) -> LabelledDocument:
+    return LabelledDocument(
+        "composed",
+        parts[0].publisher,
+        tuple(text for part in parts for text in part.texts),
+        tuple(label for part in parts for label in part.labels),
+    )
+
+
+def _stretches(page: LabelledDocument, keep_label: str, least: int = 4) -> list[LabelledDocument]:
+    """Cut the stretches of at least ``least`` paragraphs of content out of a page."""
+    found, start = [], 0
+    for index in range(len(page) + 1):
+        if index == len(page) or page.labels[index] != keep_label:
+            if index - start >= least:
+                found.append(_slice(page, start, index))
+            start = index + 1
+    return found
+
+
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"})
+
+
+def add_noise(document: LabelledDocument, share: float, rng: random.Random) -> LabelledDocument:
+    """Change a ``share`` of the paragraphs as scrapers, keyboards and sites do; labels stay."""
+    texts: list[str] = []
+    labels: list[str] = []
+    for text, label in zip(document.texts, document.labels, strict=True):
+        if rng.random() >= share:
+            texts.append(text)
+            labels.append(label)
+            continue
+        kind = rng.randrange(7)
+        if kind == 0:
+            text = text.translate(_UMLAUTS)
+        elif kind == 1 and len(text) < 120:
+            text = text.upper()
+        elif kind == 2:
+            text = re.sub(r"([.!?]) ", r"\1", text)
+        elif kind == 3:
+            text = text.rstrip(".!?:… ")
+        elif kind == 4 and texts and labels[-1] == label and len(texts[-1]) + len(text) < 400:
+            texts[-1] += rng.choice((" ", "", " | ")) + text
+            continue
+        elif kind == 5 and len(text) > 80:
+            # One block becomes two: sites break their pleas anywhere.
+            sentences = re.split(r"(?<=[.!?]) +", text)
+            if len(sentences) > 1:
+                at = rng.randint(1, len(sentences) - 1)
+                texts.append(" ".join(sentences[:at]))
+                labels.append(label)
+                text = " ".join(sentences[at:])
+        elif kind == 6:
+            text = text.replace("„", '"').replace("“", '"').replace("ß", "ss")
+        texts.append(text)
+        labels.append(label)
+    return replace(document, texts=tuple(texts), labels=tuple(labels))

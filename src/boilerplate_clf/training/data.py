@@ -1,0 +1,103 @@
+"""Labelled documents: the format that training and evaluation read.
+
+One JSON document a line::
+
+    {"page": "...", "publisher": "...", "paragraphs": [{"text": "...", "label": "..."}, ...]}
+
+``page`` and ``publisher`` are optional; further keys are not looked at. The label "?" marks a
+paragraph that cannot be decided: it is context for its neighbours and counts nowhere.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from boilerplate_clf.errors import DataError
+from boilerplate_clf.labels import UNDECIDED
+from boilerplate_clf.training.corpus import open_text
+
+
+@dataclass(frozen=True)
+class LabelledDocument:
+    """A document with one label per paragraph."""
+
+    page: str
+    publisher: str
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """Return the number of paragraphs."""
+        return len(self.texts)
+
+
+def read_labelled(path: Path, labels: Sequence[str] | None = None) -> list[LabelledDocument]:
+    """Read labelled documents.
+
+    Args:
+        path: a ``.jsonl`` or ``.jsonl.xz`` file.
+        labels: allowed labels besides "?"; None allows all.
+
+    Raises:
+        DataError: unreadable file, or a line that is not such a document; file, line and cause
+            are named.
+    """
+    documents = []
+    try:
+        with open_text(path) as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    documents.append(_parse(line, f"{path}:{number}", labels))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 (byte {error.start})") from error
+    if not documents:
+        raise DataError(f"{path}: no documents in this file")
+    return documents
+
+
+def _parse(line: str, where: str, labels: Sequence[str] | None) -> LabelledDocument:
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: not JSON: {error}") from error
+    paragraphs = record.get("paragraphs") if isinstance(record, dict) else None
+    if not isinstance(paragraphs, list):
+        raise DataError(f"{where}: not an object with a list 'paragraphs'")
+    texts, found = [], []
+    for index, item in enumerate(paragraphs):
+        text = item.get("text") if isinstance(item, dict) else None
+        label = item.get("label") if isinstance(item, dict) else None
+        if not isinstance(text, str) or not isinstance(label, str):
+            raise DataError(f"{where}: paragraph {index} lacks 'text' or 'label'")
+        if labels is not None and label != UNDECIDED and label not in labels:
+            raise DataError(f"{where}: paragraph {index} has label {label!r}, not one of {', '.join(labels)}")
+        texts.append(text)
+        found.append(label)
+    return LabelledDocument(
+        str(record.get("page", where)), str(record.get("publisher", where)), tuple(texts), tuple(found)
+    )
+
+
+def count_labels(documents: Iterable[LabelledDocument]) -> dict[str, int]:
+    """Return the number of paragraphs per label, most frequent first."""
+    return dict(Counter(label for document in documents for label in document.labels).most_common())
+
+
+def runs_of_appeals(document: LabelledDocument, keep_label: str) -> list[tuple[int, int]]:
+    """Return (start, stop) of each run of paragraphs that are not ``keep_label``.
+
+    A single paragraph of content between two appeals belongs to the run: forms interleave their
+    field names with their pitch.
+    """
+    appeals = [i for i, label in enumerate(document.labels) if label not in (keep_label, UNDECIDED)]
+    runs: list[tuple[int, int]] = []
+    for index in appeals:
+        if runs and index - runs[-1][1] <= 1:
+            runs[-1] = (runs[-1][0], index + 1)
+        else:
+            runs.append((index, index + 1))
+    return runs

@@ -1,0 +1,328 @@
+"""Fine-tuning: from a pre-trained encoder to a classifier of paragraphs."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+
+from boilerplate_clf.evaluation.metrics import macro_f1
+from boilerplate_clf.files import write_json
+from boilerplate_clf.inference.classifier import model_text
+from boilerplate_clf.inference.session import Session
+from boilerplate_clf.inference.windows import Window, WindowConfig, make_windows
+from boilerplate_clf.labels import CONTENT, LABELS, UNDECIDED
+from boilerplate_clf.text import trim
+from boilerplate_clf.training.compose import ComposeConfig, Composer
+from boilerplate_clf.training.data import LabelledDocument
+from boilerplate_clf.training.loop import Schedule, State, Trainer, pick_device, seed_everything
+from boilerplate_clf.training.model import ParagraphClassifier
+from boilerplate_clf.training.runs import finish_stage, read_stage
+from boilerplate_clf.training.tokenizer import CLS, PAD, PAR, SEP, token_id
+
+WEIGHTS, MODEL_CONFIG = "classifier.safetensors", "classifier.json"
+_IGNORE = -100
+
+
+@dataclass(frozen=True)
+class Budgets:
+    """Token budgets of windows and paragraphs."""
+
+    window_tokens: int = 384
+    overlap_tokens: int = 96
+    head_tokens: int = 48
+    tail_tokens: int = 16
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """Fine-tuning of the classifier."""
+
+    schedule: Schedule = field(default_factory=lambda: Schedule(learning_rate=4e-4, max_steps=4_000))
+    budgets: Budgets = field(default_factory=Budgets)
+    compose: ComposeConfig = field(default_factory=ComposeConfig)
+    batch_tokens: int = 3072
+    wide_buckets: int = 2**16
+    dropout: float = 0.1
+    head_factor: float = 3.0
+    """Learning rate of the new layers as a multiple of the encoder's."""
+    label_smoothing: float = 0.02
+    average_decay: float = 0.998
+    """Of the exponential moving average of the weights, which is what is evaluated and kept."""
+    evaluate_every: int = 400
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Example:
+    """A window with the label index of each of its paragraphs (-100: not asked)."""
+
+    window: Window
+    labels: list[int]
+
+
+class Featurizer:
+    """Turns labelled documents into windows; tokenises as the inference does."""
+
+    def __init__(self, tokenizer: Tokenizer, windows: WindowConfig, labels: Sequence[str]) -> None:
+        """Remember tokenizer, budgets and label order."""
+        self.tokenizer, self.windows = tokenizer, windows
+        self.label_ids = {label: index for index, label in enumerate(labels)} | {UNDECIDED: _IGNORE}
+
+    def encode(self, document: LabelledDocument) -> list[list[int]]:
+        """Return the token ids of each paragraph, uncut."""
+        texts = [model_text(text, trim(text)) for text in document.texts]
+        return [e.ids for e in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+
+    def examples(self, document: LabelledDocument) -> list[Example]:
+        """Return the document's windows with all their labels, overlap included."""
+        labels = [self.label_ids[label] for label in document.labels]
+        return [
+            Example(window, labels[window.first : window.first + len(window.markers)])
+            for window in make_windows(self.encode(document), self.windows)
+        ]
+
+
+def collate(examples: Sequence[Example], pad_id: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Pad to ``input_ids (B, T)``, ``markers (B, P)``, ``labels (B, P)``."""
+    width = max(len(e.window.ids) for e in examples)
+    slots = max(len(e.window.markers) for e in examples)
+    ids = np.full((len(examples), width), pad_id, np.int64)
+    markers = np.zeros((len(examples), slots), np.int64)
+    labels = np.full((len(examples), slots), _IGNORE, np.int64)
+    for row, example in enumerate(examples):
+        ids[row, : len(example.window.ids)] = example.window.ids
+        markers[row, : len(example.window.markers)] = example.window.markers
+        labels[row, : len(example.labels)] = example.labels
+    return torch.from_numpy(ids), torch.from_numpy(markers), torch.from_numpy(labels)
+
+
+def make_batches(examples: Sequence[Example], batch_tokens: int, rng: random.Random) -> list[list[Example]]:
+    """Group windows of like length into batches of at most ``batch_tokens`` padded tokens."""
+    order = sorted(examples, key=lambda e: len(e.window.ids) + rng.random() * 16)
+    batches: list[list[Example]] = []
+    for example in order:
+        if batches and (len(batches[-1]) + 1) * len(example.window.ids) <= batch_tokens:
+            batches[-1].append(example)
+        else:
+            batches.append([example])
+    rng.shuffle(batches)
+    return batches
+
+
+def predict_logits(
+    model: nn.Module, featurizer: Featurizer, documents: Sequence[LabelledDocument]
+) -> list[npt.NDArray[np.float32]]:
+    """Return the torch model's ``(paragraphs, labels)`` logits of each document."""
+    device = next(model.parameters()).device
+    model.eval()
+
+    def run(windows: Sequence[Window]) -> list[npt.NDArray[np.float32]]:
+        order = sorted(range(len(windows)), key=lambda i: len(windows[i].ids))
+        results: dict[int, npt.NDArray[np.float32]] = {}
+        with torch.no_grad():
+            for at in range(0, len(order), 8):
+                chunk = order[at : at + 8]
+                examples = [Example(windows[i], []) for i in chunk]
+                ids, markers, _ = collate(examples, featurizer.windows.pad_id)
+                logits = model(ids.to(device), markers.to(device)).float().cpu().numpy()
+                for row, index in enumerate(chunk):
+                    results[index] = logits[row, : len(windows[index].markers)]
+        return [results[i] for i in range(len(windows))]
+
+    return _stitch(run, featurizer, documents)
+
+
+def onnx_logits(
+    session: Session, featurizer: Featurizer, documents: Sequence[LabelledDocument]
+) -> list[npt.NDArray[np.float32]]:
+    """Return an ONNX model's ``(paragraphs, labels)`` logits of each document."""
+    return _stitch(session.run, featurizer, documents)
+
+
+def _stitch(
+    run: Callable[[Sequence[Window]], list[npt.NDArray[np.float32]]],
+    featurizer: Featurizer,
+    documents: Sequence[LabelledDocument],
+) -> list[npt.NDArray[np.float32]]:
+    """Read each paragraph's logits off the window that keeps it."""
+    made = [make_windows(featurizer.encode(document), featurizer.windows) for document in documents]
+    logits = iter(run([window for windows in made for window in windows]))
+    results = []
+    for document, windows in zip(documents, made, strict=True):
+        part = np.zeros((len(document), len(featurizer.label_ids) - 1), np.float32)
+        for window in windows:
+            scores = next(logits)
+            for index in window.keep:
+                part[index] = scores[index - window.first]
+        results.append(part)
+    return results
+
+
+def gold_indices(documents: Sequence[LabelledDocument], featurizer: Featurizer) -> list[int]:
+    """Return the label index of every paragraph, -100 for "?"."""
+    return [featurizer.label_ids[label] for document in documents for label in document.labels]
+
+
+def window_config(tokenizer: Tokenizer, budgets: Budgets) -> WindowConfig:
+    """Join budgets with the tokenizer's special ids.
+
+    The marker is [PAR] where the tokenizer has it; a foreign one uses its [SEP] (as Cohan et al.).
+    """
+    return WindowConfig(
+        **asdict(budgets),
+        cls_id=token_id(tokenizer, CLS),
+        sep_id=token_id(tokenizer, SEP),
+        pad_id=token_id(tokenizer, PAD),
+        marker_id=token_id(tokenizer, SEP if tokenizer.token_to_id(PAR) is None else PAR),
+    )
+
+
+def load_encoder(base: Path | str, dropout: float) -> PreTrainedModel:
+    """Load a checkpoint (safetensors only, no remote code) and set its dropout."""
+    encoder = AutoModel.from_pretrained(str(base), trust_remote_code=False, use_safetensors=True)
+    for module in encoder.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = dropout
+    return cast(PreTrainedModel, encoder)
+
+
+def save_classifier(
+    model: ParagraphClassifier, folder: Path, labels: Sequence[str], windows: WindowConfig
+) -> None:
+    """Write weights (safetensors) and the configuration to rebuild them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}, folder / WEIGHTS)
+    write_json(
+        folder / MODEL_CONFIG,
+        {
+            "labels": list(labels),
+            "windows": asdict(windows),
+            "wide_buckets": model.wide_buckets,
+        },
+    )
+    model.encoder.config.save_pretrained(folder)
+
+
+def load_classifier(
+    folder: Path, *, eager: bool = False
+) -> tuple[ParagraphClassifier, list[str], WindowConfig]:
+    """Rebuild what :func:`save_classifier` wrote, in evaluation mode.
+
+    Args:
+        folder: of the fine-tuning stage.
+        eager: plain attention, which exports to a plain graph.
+    """
+    values = json.loads((folder / MODEL_CONFIG).read_text(encoding="utf-8"))
+    config = AutoConfig.from_pretrained(str(folder))
+    encoder = AutoModel.from_config(  # type: ignore[no-untyped-call]
+        config, attn_implementation="eager" if eager else "sdpa"
+    )
+    windows = WindowConfig(**values["windows"])
+    model = ParagraphClassifier(
+        encoder, len(values["labels"]), windows.marker_id, windows.pad_id, values["wide_buckets"]
+    )
+    model.load_state_dict(load_file(folder / WEIGHTS))
+    return model.eval(), values["labels"], windows
+
+
+def finetune(
+    config: FinetuneConfig,
+    base: Path | str,
+    tokenizer: Tokenizer,
+    pages: Sequence[LabelledDocument],
+    blocks: Sequence[LabelledDocument],
+    carriers: Sequence[LabelledDocument],
+    dev: Sequence[LabelledDocument],
+    output: Path,
+    *,
+    labels: Sequence[str] = LABELS,
+    keep_label: str = CONTENT,
+    facts: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Fine-tune ``base`` and keep the weights with the best macro-F1 on ``dev``.
+
+    ``dev`` is measured on, never trained on. A killed run goes on from its checkpoint.
+
+    Returns:
+        The stage's record with the history of dev scores.
+    """
+    if (record := read_stage(output)) is not None:
+        return record
+    seed_everything(config.seed)
+    featurizer = Featurizer(tokenizer, window_config(tokenizer, config.budgets), labels)
+    encoder = load_encoder(base, config.dropout)
+    model = ParagraphClassifier(
+        encoder,
+        len(labels),
+        featurizer.windows.marker_id,
+        featurizer.windows.pad_id,
+        config.wide_buckets,
+        config.dropout,
+    ).to(pick_device())
+    decay = get_ema_multi_avg_fn(config.average_decay)  # type: ignore[no-untyped-call]
+    average = AveragedModel(model, multi_avg_fn=decay)
+    composer = Composer(pages, blocks, carriers, keep_label, config.compose)
+    rng = random.Random(config.seed)
+    criterion = nn.CrossEntropyLoss(ignore_index=_IGNORE, label_smoothing=config.label_smoothing)
+
+    def batches() -> Iterator[list[Example]]:
+        while True:
+            documents = composer.epoch(rng)
+            examples = [example for document in documents for example in featurizer.examples(document)]
+            yield from make_batches(examples, config.batch_tokens, rng)
+
+    def loss_of(batch: list[Example]) -> tuple[torch.Tensor, int]:
+        if trainer.state.step:
+            average.update_parameters(model)
+        ids, markers, gold = (part.to(trainer.device) for part in collate(batch, featurizer.windows.pad_id))
+        logits = model(ids, markers)
+        return criterion(logits.flatten(0, 1).float(), gold.flatten()), ids.numel()
+
+    trainer = Trainer(model, config.schedule, output, loss_of, head_factor=config.head_factor)
+    if trainer.resume() is not None:
+        average.module.load_state_dict(model.state_dict())
+        rng.seed(f"{config.seed}-{trainer.state.step}")
+    gold = np.asarray(gold_indices(dev, featurizer))
+    long_enough = np.asarray([len(text.split()) >= 4 for document in dev for text in document.texts])
+    history: list[dict[str, Any]] = []
+
+    def evaluate(state: State) -> None:
+        predicted = np.concatenate(predict_logits(average.module, featurizer, dev)).argmax(axis=1)
+        asked = gold != _IGNORE
+        text = asked & long_enough
+        scores = {
+            "macro_f1_text": round(macro_f1(gold[text], predicted[text], len(labels)), 4),
+            "macro_f1_all": round(macro_f1(gold[asked], predicted[asked], len(labels)), 4),
+        }
+        history.append({"step": state.step, **scores})
+        trainer.log(**scores)
+        score = (scores["macro_f1_text"] + scores["macro_f1_all"]) / 2
+        if -score < state.best:
+            state.best = -score
+            save_classifier(cast(ParagraphClassifier, average.module), output, labels, featurizer.windows)
+
+    state = trainer.run(batches(), every=config.evaluate_every, on_step=evaluate, title="finetune")
+    evaluate(state)
+    return finish_stage(
+        output,
+        asdict(config),
+        steps=state.step,
+        tokens=state.tokens,
+        minutes=round(state.seconds / 60, 1),
+        best=-state.best,
+        history=history,
+        **(facts or {}),
+    )

@@ -1,0 +1,246 @@
+"""The training pipeline on tiny data: every stage, resumption, and what comes out."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="the extra 'train' is not installed")
+
+import torch
+from transformers import BertConfig, BertModel
+
+from boilerplate_clf import Classifier
+from boilerplate_clf.errors import BoilerplateClfError, ConfigError, LeakageError, TrainingError
+from boilerplate_clf.training.config import load_config
+from boilerplate_clf.training.loop import Schedule
+from boilerplate_clf.training.pipeline import STAGES, Pipeline
+from boilerplate_clf.training.pretrain import EncoderConfig, PretrainConfig, pretrain
+from boilerplate_clf.training.runs import read_stage
+
+from .conftest import ROOT
+
+SMOKE = ROOT / "configs" / "smoke.yaml"
+COMMAND = (sys.executable, "-m", "boilerplate_clf.cli.main")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of all stages."""
+    run = tmp_path_factory.mktemp("smoke")
+    work = Pipeline(load_config(SMOKE), run)
+    for name in STAGES:
+        work.stage(name)
+    return work
+
+
+def test_all_stages_leave_a_record(finished):
+    for name in STAGES[:-1]:
+        record = read_stage(finished.run / name)
+        assert record["versions"]["torch"] and record["date"] and record["commit"]
+    tuned = read_stage(finished.run / "finetune")
+    assert set(tuned["data"]) == {"smoke-train.jsonl", "smoke-blocks.jsonl", "smoke-dev.jsonl"}
+    assert tuned["near_duplicates_removed"] == 1  # put into smoke-train on purpose
+
+
+def test_training_teaches_something(finished):
+    log = [json.loads(line) for line in (finished.run / "pretrain" / "log.jsonl").read_text().splitlines()]
+    losses = [line["held_out_loss"] for line in log if "held_out_loss" in line]
+    assert losses[-1] < losses[0]
+
+
+def test_the_bundle_works_like_the_shipped_one(finished):
+    classifier = Classifier(finished.run / "bundle")
+    document = classifier.predict("Der Rat tagt am Montag.\nJetzt spenden!\n" * 30)
+    assert len(document) == 60
+    assert sum(document[0].scores.values()) == pytest.approx(1)
+    card = (finished.run / "bundle" / "README.md").read_text(encoding="utf-8")
+    assert "## Measured on dev" in card and "int8" in card
+
+
+def test_bundle_and_pipeline_agree_on_dev(finished):
+    """The figures of the export stage are those of the bundle through the public API."""
+    from boilerplate_clf.evaluation.report import evaluate_model
+
+    report = evaluate_model(finished.config.data.dev, finished.run / "bundle")
+    exported = read_stage(finished.run / "export")["dev"]["int8"]
+    for view in ("text", "all"):
+        assert report["systems"]["smoke"][view]["confusion"] == exported[view]["confusion"]
+
+
+def test_int8_and_fp32_are_close(finished):
+    parity = read_stage(finished.run / "export")["parity"]
+    assert parity["torch_to_fp32"]["largest_difference"] < 1e-3
+    assert 0 < parity["fp32_to_int8"]["mean_difference"] < 0.2
+
+
+def test_finished_stages_are_skipped(finished):
+    before = (finished.run / "finetune" / "stage.json").stat().st_mtime_ns
+    finished.stage("finetune")
+    assert (finished.run / "finetune" / "stage.json").stat().st_mtime_ns == before
+
+
+def test_install_replaces_the_bundle(finished, tmp_path):
+    (tmp_path / "smoke").mkdir()
+    (tmp_path / "smoke" / "old").touch()
+    target = finished.install(tmp_path)
+    assert sorted(p.name for p in target.iterdir()) == [
+        "README.md",
+        "bundle.json",
+        "model.onnx",
+        "tokenizer.json",
+    ]
+    assert [p.name for p in tmp_path.iterdir()] == ["smoke"]
+
+
+def test_stages_out_of_order(tmp_path):
+    work = Pipeline(load_config(SMOKE), tmp_path)
+    with pytest.raises(TrainingError, match="run the stage 'tokenizer' first"):
+        work.stage("finetune")
+
+
+def test_command(tmp_path):
+    done = subprocess.run(
+        [*COMMAND, "pipeline", "tokenizer", "-c", SMOKE, "--run", tmp_path],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "stage tokenizer" in done.stderr and (tmp_path / "tokenizer" / "tokenizer.json").exists()
+
+
+def test_resumed_pretraining_equals_an_undisturbed_one(finished, tmp_path, monkeypatch):
+    """Killed at step 6 of 12 and resumed: the same weights, bit by bit."""
+    config = PretrainConfig(
+        encoder=EncoderConfig(16, 1, 2, 24, 64),
+        schedule=Schedule(1e-3, 12, checkpoint_minutes=0.0),
+        sequence_lengths=(16, 32),
+        batch_tokens=128,
+        evaluate_every=100,
+    )
+    shards = finished.run / "shards"
+    pretrain(config, shards, tmp_path / "whole")
+
+    from boilerplate_clf.training import loop
+
+    class Killed(BaseException):
+        pass
+
+    save = loop.Trainer.save
+
+    def save_and_die(self):
+        save(self)
+        if self.state.step == 6:
+            raise Killed
+
+    monkeypatch.setattr(loop.Trainer, "save", save_and_die)
+    with pytest.raises(Killed):
+        pretrain(config, shards, tmp_path / "killed")
+    monkeypatch.setattr(loop.Trainer, "save", save)
+    assert read_stage(tmp_path / "killed") is None
+    pretrain(config, shards, tmp_path / "killed")
+    whole, killed = (
+        torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("whole", "killed")
+    )
+    assert whole["state"]["step"] == killed["state"]["step"] == 12
+    for name, tensor in whole["model"].items():
+        assert torch.equal(tensor, killed["model"][name]), name
+
+
+def test_a_foreign_checkpoint_as_base(finished, tmp_path):
+    """The road of configs/gbert.yaml, on a tiny BERT made here."""
+    base = tmp_path / "base"
+    BertModel(BertConfig(1500, 16, 1, 2, 32, max_position_embeddings=160)).save_pretrained(base)
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyzäöüß.,!?"]
+    vocabulary += ["##" + c for c in "abcdefghijklmnopqrstuvwxyzäöüß"]
+    (base / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
+    from transformers import BertTokenizerFast
+
+    BertTokenizerFast(str(base / "vocab.txt"), do_lower_case=True).save_pretrained(base)
+    text = SMOKE.read_text(encoding="utf-8")
+    start = text.index("corpus:")
+    text = text[:start] + f"base: {base}\n\n" + text[text.index("data:") :]
+    config = tmp_path / "config.yaml"
+    config.write_text(text.replace("../tests/data", str(ROOT / "tests" / "data")), encoding="utf-8")
+    work = Pipeline(load_config(config), tmp_path / "run")
+    for name in STAGES:
+        work.stage(name)
+    classifier = Classifier(tmp_path / "run" / "bundle")
+    assert classifier.bundle.manifest.windows.marker_id == 3  # [SEP], as it has no [PAR]
+    assert len(classifier.predict("Eins [SEP] noch eins.\nZwei.")) == 2
+
+
+def test_a_base_that_is_not_there(tmp_path):
+    config = load_config(ROOT / "configs" / "gbert.yaml")
+    object.__setattr__(config, "base", str(tmp_path / "nowhere"))
+    with pytest.raises(BoilerplateClfError, match="cannot be loaded"):
+        Pipeline(config, tmp_path / "run").stage("tokenizer")
+
+
+GOOD = "name: x\nversion: '1'\ncorpus: [{path: a}]\ndata: {pages: [a], dev: b}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "empty"),
+        ("name: [", "not YAML"),
+        ("name: x\nversion: '1'\n", "data: Field required"),
+        ("NAME: x\n" + GOOD, "NAME: unknown key"),
+        (GOOD + "finetune: {seed: much}\n", "finetune.seed"),
+        (GOOD.replace("dev: b", "dev: b, devil: c"), "data.devil: unknown key"),
+        (GOOD.replace("corpus: [{path: a}]\n", ""), "either 'base' or 'corpus'"),
+    ],
+)
+def test_bad_configurations_name_file_and_key(tmp_path, text, message):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_config(path)
+    assert str(path) in str(caught.value)
+
+
+def test_all_shipped_configurations_are_valid():
+    for path in (ROOT / "configs").glob("*.yaml"):
+        load_config(path)
+
+
+def test_training_on_dev_is_refused(tmp_path):
+    for name in ("smoke-train", "smoke-blocks", "smoke-dev"):
+        shutil.copy(ROOT / "tests" / "data" / f"{name}.jsonl", tmp_path)
+    text = SMOKE.read_text(encoding="utf-8").replace("../tests/data", str(ROOT / "tests" / "data"))
+    text = text.replace("../training", str(ROOT / "training"))
+    path = tmp_path / "config.yaml"
+    path.write_text(text.replace("smoke-train.jsonl]", "smoke-dev.jsonl]"))
+    with pytest.raises(LeakageError, match="in the training and the evaluation data"):
+        Pipeline(load_config(path), tmp_path / "run").training_data()
+
+
+def test_missing_data_are_named(tmp_path):
+    text = SMOKE.read_text(encoding="utf-8")
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(BoilerplateClfError, match=r"smoke-train\.jsonl: no such file"):
+        Pipeline(load_config(path), tmp_path / "run").training_data()
+
+
+def test_models_are_refused_in_training_mode(tmp_path):
+    from boilerplate_clf.inference.windows import WindowConfig
+    from boilerplate_clf.training.export import export_onnx
+
+    with pytest.raises(TrainingError, match="evaluation mode"):
+        export_onnx(torch.nn.Linear(2, 2), WindowConfig(64, 8, 16, 4, 2, 3, 0, 5), tmp_path / "m.onnx")
+
+
+def test_wide_part_knows_word_order():
+    """The hashed pairs differ for swapped pieces, so that order can be learnt without the encoder."""
+    from boilerplate_clf.training.model import ParagraphClassifier
+
+    encoder = BertModel(BertConfig(100, 8, 1, 1, 8, max_position_embeddings=16), add_pooling_layer=False)
+    model = ParagraphClassifier(encoder, 2, marker_id=5, pad_id=0, wide_buckets=64).eval()
+    torch.nn.init.zeros_(model.output.weight)
+    torch.nn.init.normal_(model.pairs.weight)
+    with torch.no_grad():
+        scores = model(torch.tensor([[5, 10, 20], [5, 20, 10]]), torch.tensor([[0], [0]])).numpy()
+    assert not np.allclose(scores[0], scores[1])

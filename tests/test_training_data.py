@@ -1,0 +1,164 @@
+"""Training data: reading, leakage, composing, authored examples."""
+
+import json
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("torch", reason="the extra 'train' is not installed")
+
+from boilerplate_clf.errors import DataError
+from boilerplate_clf.labels import LABELS
+from boilerplate_clf.training.compose import ComposeConfig, Composer, add_noise
+from boilerplate_clf.training.config import load_config
+from boilerplate_clf.training.corpus import iter_documents
+from boilerplate_clf.training.data import LabelledDocument, read_labelled, runs_of_appeals
+from boilerplate_clf.training.leakage import find_leaks, shingles, without_leaks
+
+from .conftest import ROOT, SHARED, needs_gold
+
+AUTHORED = ROOT / "training" / "data"
+PLEA = "Unsere kleine Redaktion lebt davon, dass Menschen wie Sie freiwillig etwas für die Arbeit geben."
+
+
+def page(*paragraphs, name="seite", publisher="haus"):
+    texts, labels = zip(*paragraphs, strict=True)
+    return LabelledDocument(name, publisher, texts, labels)
+
+
+def test_authored_blocks_are_many_and_different():
+    blocks = read_labelled(AUTHORED / "blocks.jsonl", LABELS)
+    different = Counter(
+        label
+        for label, _ in {
+            (label, frozenset(shingles(text)))
+            for block in blocks
+            for text, label in zip(block.texts, block.labels, strict=True)
+            if len(text.split()) >= 4
+        }
+    )
+    for label in LABELS[1:]:
+        assert different[label] >= 400, label
+    assert different["content"] >= 800
+
+
+def test_authored_records_say_what_they_are():
+    for name in ("blocks.jsonl", "pages.jsonl"):
+        for line in (AUTHORED / name).read_text(encoding="utf-8").splitlines():
+            record = json.loads(line)
+            assert record["kind"] and record["register"], record["page"]
+            assert record["variant"] in {"de", "at", "ch", "it", "lu", "be", "li"}, record["page"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "not JSON"),
+        ("[]", "list 'paragraphs'"),
+        ('{"paragraphs": "x"}', "list 'paragraphs'"),
+        ('{"paragraphs": [{"text": "x"}]}', "paragraph 0 lacks"),
+        ('{"paragraphs": [{"text": "x", "label": "advert"}]}', "label 'advert', not one of content"),
+    ],
+)
+def test_bad_records_name_file_and_line(tmp_path, line, message):
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"paragraphs": [{"text": "x", "label": "?"}]}\n' + line + "\n")
+    with pytest.raises(DataError, match=message) as caught:
+        read_labelled(path, LABELS)
+    assert f"{path}:2" in str(caught.value)
+
+
+def test_unreadable_files(tmp_path):
+    with pytest.raises(DataError, match="No such file"):
+        read_labelled(tmp_path / "nowhere.jsonl")
+    (tmp_path / "empty.jsonl").touch()
+    with pytest.raises(DataError, match="no documents"):
+        read_labelled(tmp_path / "empty.jsonl")
+    (tmp_path / "latin.jsonl").write_bytes(b"\xff\xfe")
+    with pytest.raises(DataError, match="not UTF-8"):
+        read_labelled(tmp_path / "latin.jsonl")
+    (tmp_path / "c.jsonl").write_text("{}\n")
+    with pytest.raises(DataError, match=r"c\.jsonl:1"):
+        list(iter_documents(tmp_path / "c.jsonl"))
+
+
+def test_near_duplicates_are_found_and_taken_out():
+    changed = PLEA.replace("freiwillig etwas", "freiwillig 10 Euro oder etwas")
+    evaluation = [page((PLEA, "donation_request"), ("Jetzt spenden", "donation_request"), name="dev")]
+    training = [
+        page(
+            ("Ein ganz anderer Satz, der nichts mit dem obigen gemein hat, steht hier.", "content"), name="a"
+        ),
+        page(
+            ("Vorher.", "content"),
+            (changed, "donation_request"),
+            ("Jetzt spenden", "donation_request"),
+            name="b",
+        ),
+        page((PLEA.upper(), "donation_request"), name="c"),
+    ]
+    leaks = find_leaks(training, evaluation)
+    assert [(leak.page, leak.paragraph) for leak in leaks] == [("b", 1), ("c", 0)]
+    assert [d.texts for d in without_leaks(training, leaks)] == [
+        training[0].texts,
+        ("Vorher.", "Jetzt spenden"),
+    ]
+
+
+@needs_gold
+def test_no_evaluation_text_is_in_what_the_shipped_model_is_trained_on():
+    """Authored data against dev and the first article; the pipeline takes gold duplicates out."""
+    evaluation = [
+        document
+        for name in ("dev.jsonl", "article.jsonl")
+        for document in read_labelled(SHARED / "gold" / name, LABELS)
+    ]
+    authored = [d for name in ("blocks.jsonl", "pages.jsonl") for d in read_labelled(AUTHORED / name, LABELS)]
+    assert find_leaks(authored, evaluation) == []
+
+
+def test_dev_is_in_no_training_list_of_the_shipped_configuration():
+    config = load_config(ROOT / "configs" / "shipped.yaml")
+    used = {source.path.name for source in config.corpus}
+    used |= {p.name for p in (*config.data.pages, *config.data.blocks)}
+    used |= {p.name for p in (*config.data.negatives.paths, *config.data.carriers.paths)}
+    assert config.data.dev.name == "dev.jsonl"
+    assert not used & {"dev.jsonl", "article.jsonl"}
+    assert [p.name for p in config.data.never_train] == ["article.jsonl"]
+
+
+C, D = "content", "donation_request"
+
+
+def test_runs_of_appeals():
+    document = page(("a", C), ("b", D), ("c", C), ("d", D), ("e", C), ("f", C), ("g", D))
+    assert runs_of_appeals(document, C) == [(1, 4), (6, 7)]
+
+
+def test_epochs_are_reproducible_and_hold_every_page_with_appeals():
+    pages = [
+        page((f"Text {i}.", C), (PLEA, D), *[(f"Satz {j}.", C) for j in range(6)], name=f"p{i}")
+        for i in range(4)
+    ]
+    blocks = [page((f"Gib {i} Euro für uns.", D)) for i in range(5)] + [
+        page(("Die Partei bekam Spenden.", C))
+    ]
+    composer = Composer(pages, blocks, [], C, ComposeConfig(noise=0.0))
+    first, again = composer.epoch(random.Random(1)), composer.epoch(random.Random(1))
+    assert first == again != composer.epoch(random.Random(2))
+    assert {p.page for p in first} >= {"p0", "p1", "p2", "p3"}
+    known = {(t, label) for d in [*pages, *blocks] for t, label in zip(d.texts, d.labels, strict=True)}
+    for document in first:
+        assert set(zip(document.texts, document.labels, strict=True)) <= known
+
+
+@given(st.lists(st.tuples(st.text(), st.sampled_from([C, D, "?"])), min_size=1), st.integers())
+def test_noise_keeps_labels_beside_texts(items, seed):
+    document = page(*items)
+    noisy = add_noise(document, 1.0, random.Random(seed))
+    assert len(noisy.texts) == len(noisy.labels)
+    assert set(noisy.labels) <= set(document.labels)
+    assert add_noise(document, 0.0, random.Random(seed)) == document

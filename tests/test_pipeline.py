@@ -148,10 +148,21 @@ def test_resumed_pretraining_equals_an_undisturbed_one(finished, tmp_path, monke
         assert torch.equal(tensor, killed["model"][name]), name
 
 
+def tiny_bert(vocabulary, positions):
+    return BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=positions,
+    )
+
+
 def test_a_foreign_checkpoint_as_base(finished, tmp_path):
     """The road of configs/gbert.yaml, on a tiny BERT made here."""
     base = tmp_path / "base"
-    BertModel(BertConfig(1500, 16, 1, 2, 32, max_position_embeddings=160)).save_pretrained(base)
+    BertModel(tiny_bert(1500, 160)).save_pretrained(base)
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"abcdefghijklmnopqrstuvwxyzäöüß.,!?"]
     vocabulary += ["##" + c for c in "abcdefghijklmnopqrstuvwxyzäöüß"]
     (base / "vocab.txt").write_text("\n".join(vocabulary), encoding="utf-8")
@@ -237,7 +248,7 @@ def test_wide_part_knows_word_order():
     """The hashed pairs differ for swapped pieces, so that order can be learnt without the encoder."""
     from boilerplate_clf.training.model import ParagraphClassifier
 
-    encoder = BertModel(BertConfig(100, 8, 1, 1, 8, max_position_embeddings=16), add_pooling_layer=False)
+    encoder = BertModel(tiny_bert(100, 16))
     model = ParagraphClassifier(encoder, 2, marker_id=5, pad_id=0, wide_buckets=64).eval()
     torch.nn.init.zeros_(model.output.weight)
     torch.nn.init.normal_(model.pairs.weight)

@@ -86,7 +86,7 @@ def test_unreadable_files(tmp_path):
 
 
 def test_near_duplicates_are_found_and_taken_out():
-    changed = PLEA.replace("freiwillig etwas", "freiwillig 10 Euro oder etwas")
+    changed = PLEA.replace("geben.", "spenden: 10 Euro!")
     evaluation = [page((PLEA, "donation_request"), ("Jetzt spenden", "donation_request"), name="dev")]
     training = [
         page(

@@ -114,7 +114,7 @@ class Classifier:
         chars = 0
         for document in islice(source, _CHUNK_DOCUMENTS):
             chunk.append(document)
-            chars += len(document) if isinstance(document, str) else sum(map(len, document))
+            chars += _chars(document)
             if chars > _CHUNK_CHARS:
                 break
         return chunk
@@ -208,6 +208,15 @@ def _spans(document: str | Sequence[str]) -> list[Span]:
     if len(spans) > MAX_PARAGRAPHS:
         raise InputTooLargeError(f"{len(spans):,} paragraphs: at most {MAX_PARAGRAPHS:,} are taken")
     return spans
+
+
+def _chars(document: object) -> int:
+    """Return the size of a document that has not been checked yet; what is none has none."""
+    if isinstance(document, str):
+        return len(document)
+    if isinstance(document, Sequence):
+        return sum(len(item) for item in document if isinstance(item, str))
+    return 0
 
 
 def _check_size(chars: int) -> None:

@@ -87,7 +87,7 @@ class Composer:
     def _composed(self, rng: random.Random) -> LabelledDocument:
         """An article with one to three blocks of appeals and up to two of hard negatives in it."""
         carrier = rng.choice(self.carriers)
-        length = min(len(carrier), rng.randint(2, 14))
+        length = min(len(carrier), rng.randint(1, 8))
         start = rng.randint(0, len(carrier) - length)
         parts = [_slice(carrier, i, i + 1) for i in range(start, start + length)]
         insert: list[LabelledDocument] = []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -70,23 +69,27 @@ def quantize(source: Path, target: Path) -> None:
     Signed weights, since unsigned ones are no faster than fp32 on CPUs with VNNI.
     """
     quantization = require("train", "onnxruntime.quantization")
-    preprocess = require("train", "onnxruntime.quantization.shape_inference")
+    onnx = require("train", "onnx")
     root = logging.getLogger()
     level = root.level
-    root.setLevel(logging.ERROR)
+    root.setLevel(logging.ERROR)  # it recommends a preprocessing that gains nothing here
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            prepared = Path(folder) / "prepared.onnx"
-            preprocess.quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-            quantization.quantize_dynamic(
-                str(prepared),
-                str(target),
-                weight_type=quantization.QuantType.QInt8,
-                per_channel=True,
-                op_types_to_quantize=["MatMul", "Gather", "Gemm"],
-            )
+        quantization.quantize_dynamic(
+            str(source),
+            str(target),
+            weight_type=quantization.QuantType.QInt8,
+            per_channel=True,
+            op_types_to_quantize=["MatMul", "Gather", "Gemm"],
+        )
     finally:
         root.setLevel(level)
+    # The tool imports operator sets that no node uses; the loader refuses foreign ones.
+    model = onnx.load(str(target))
+    used = {node.domain for node in model.graph.node}
+    imports = [item for item in model.opset_import if item.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(imports)
+    onnx.save(model, str(target))
 
 
 def compare(before: npt.NDArray[Any], after: npt.NDArray[Any], labels: Sequence[str]) -> dict[str, Any]:

@@ -291,9 +291,17 @@ def finetune(
         logits = model(ids, markers)
         return criterion(logits.flatten(0, 1).float(), gold.flatten()), ids.numel()
 
-    trainer = Trainer(model, config.schedule, output, loss_of, head_factor=config.head_factor)
-    if trainer.resume() is not None:
-        average.module.load_state_dict(model.state_dict())
+    trainer = Trainer(
+        model,
+        config.schedule,
+        output,
+        loss_of,
+        save_extra=lambda: {"average": average.state_dict()},
+        head_factor=config.head_factor,
+    )
+    if (saved := trainer.resume()) is not None:
+        average.load_state_dict(saved["average"])
+        # A resumed run starts a new epoch, with a draw of its own.
         rng.seed(f"{config.seed}-{trainer.state.step}")
     gold = np.asarray(gold_indices(dev, featurizer))
     long_enough = np.asarray([len(text.split()) >= 4 for document in dev for text in document.texts])

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from boilerplate_clf.errors import LeakageError
 from boilerplate_clf.labels import UNDECIDED
 from boilerplate_clf.training.data import LabelledDocument
-from boilerplate_clf.training.extras import require
 
 MIN_WORDS = 8
 """Shorter paragraphs ("Jetzt abonnieren") are common property and leak nothing."""
 
 SIMILARITY = 0.7
 """Jaccard similarity of word 3-grams from which two paragraphs count as near-duplicates."""
-
-_PERMUTATIONS = 128
 
 
 @dataclass(frozen=True)
@@ -29,46 +27,41 @@ class Leak:
     evaluation_page: str
 
 
-def shingles(text: str) -> set[bytes]:
+def shingles(text: str) -> set[str]:
     """Return the word 3-grams of a text, without case, digits and punctuation."""
     words = re.findall(r"[^\W\d_]+", text.lower())
-    return {" ".join(words[i : i + 3]).encode() for i in range(max(1, len(words) - 2))}
+    return {" ".join(words[i : i + 3]) for i in range(max(1, len(words) - 2))}
 
 
 def find_leaks(training: Iterable[LabelledDocument], evaluation: Sequence[LabelledDocument]) -> list[Leak]:
     """Return all paragraphs of ``training`` that nearly repeat one of ``evaluation``.
 
-    MinHash with locality-sensitive hashing (Broder 1997) proposes pairs; the exact Jaccard
-    similarity of their word 3-grams decides.
+    Exact: an inverted index of word 3-grams gives the Jaccard similarity of every pair that
+    shares any, which on some ten thousand paragraphs is faster than MinHash and misses nothing.
     """
-    datasketch = require("train", "datasketch")
-    index = datasketch.MinHashLSH(threshold=SIMILARITY, num_perm=_PERMUTATIONS)
-    known: dict[str, tuple[str, set[bytes]]] = {}
+    sizes: list[int] = []
+    pages: list[str] = []
+    index: dict[str, list[int]] = {}
     for document in evaluation:
-        for number, text in enumerate(document.texts):
+        for text in document.texts:
             if len(text.split()) >= MIN_WORDS:
                 grams = shingles(text)
-                key = f"{len(known)}:{number}"
-                known[key] = (document.page, grams)
-                index.insert(key, _minhash(datasketch, grams))
+                for gram in grams:
+                    index.setdefault(gram, []).append(len(sizes))
+                sizes.append(len(grams))
+                pages.append(document.page)
     leaks = []
     for document in training:
         for number, text in enumerate(document.texts):
             if len(text.split()) < MIN_WORDS:
                 continue
             grams = shingles(text)
-            for key in index.query(_minhash(datasketch, grams)):
-                page, other = known[key]
-                if len(grams & other) / len(grams | other) >= SIMILARITY:
-                    leaks.append(Leak(document.page, number, page))
+            shared = Counter(other for gram in grams for other in index.get(gram, ()))
+            for other, count in shared.items():
+                if count / (len(grams) + sizes[other] - count) >= SIMILARITY:
+                    leaks.append(Leak(document.page, number, pages[other]))
                     break
     return leaks
-
-
-def _minhash(datasketch: object, grams: set[bytes]) -> object:
-    sketch = datasketch.MinHash(num_perm=_PERMUTATIONS)  # type: ignore[attr-defined]
-    sketch.update_batch(list(grams))
-    return sketch
 
 
 def refuse_pages(training: Sequence[LabelledDocument], evaluation: Sequence[LabelledDocument]) -> None:

@@ -75,10 +75,11 @@ class Session:
     def _forward(self, window: Window) -> Floats:
         ids = np.asarray([window.ids], np.int64)
         markers = np.asarray([window.markers], np.int64)
-        logits: Floats = self._session.run(None, {"input_ids": ids, "markers": markers})[0]
+        logits = self._session.run(None, {"input_ids": ids, "markers": markers})[0]
         expected = (1, len(window.markers), self._labels)
         if logits.shape != expected:
             raise BundleFormatError(f"model.onnx gives scores of shape {logits.shape}, not {expected}")
         if not np.isfinite(logits).all():
             raise BundleFormatError("model.onnx gives scores that are not numbers")
-        return logits[0]
+        rows: Floats = logits[0]
+        return rows

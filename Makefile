@@ -36,7 +36,8 @@ model-smoke: .venv-test/installed
 
 evaluate: .venv-test/installed
 	.venv-test/bin/boilerplate-clf evaluate $(SHARED)/gold/dev.jsonl --train $(SHARED)/gold/train.jsonl \
-		--train training/data/authored.jsonl --output runs/evaluation
+		--train $(SHARED)/gold/wikimedia_banners.jsonl --train training/data/blocks.jsonl \
+		--train training/data/pages.jsonl --output runs/evaluation
 
 wheel: .venv-test/installed
 	.venv-test/bin/python -m build --no-isolation

@@ -31,6 +31,10 @@ class ComposeConfig:
     """Share of paragraphs with scrapers' and spelling noise."""
 
 
+_LONG = 8
+"""Blocks of this many paragraphs or more are drawn equally often."""
+
+
 class Composer:
     """Draws the training documents of an epoch.
 
@@ -93,7 +97,9 @@ class Composer:
         insert: list[LabelledDocument] = []
         for _ in range(rng.choice((1, 1, 2, 2, 3))):
             cut = self.cut_runs and rng.random() < 0.25
-            insert.append(rng.choice(self.cut_runs if cut else self.appeals or self.blocks))
+            pool = self.cut_runs if cut else self.appeals or self.blocks
+            # Longer blocks more often: what short lines mean is learnt from their neighbours.
+            insert += rng.choices(pool, [min(len(block), _LONG) for block in pool])
         for _ in range(rng.choice((0, 1, 1, 2))):
             if self.negatives:
                 insert.append(rng.choice(self.negatives))

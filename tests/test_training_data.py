@@ -71,6 +71,20 @@ def test_bad_records_name_file_and_line(tmp_path, line, message):
     assert f"{path}:2" in str(caught.value)
 
 
+def test_parquet_holds_the_same_documents(tmp_path):
+    import datasets
+
+    source = ROOT / "tests" / "data" / "smoke-dev.jsonl"
+    rows = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()]
+    datasets.Dataset.from_list(rows).to_parquet(tmp_path / "dev.parquet")
+    assert read_labelled(tmp_path / "dev.parquet", LABELS) == read_labelled(source, LABELS)
+    with pytest.raises(DataError, match=r"dev\.parquet:1: paragraph \d has label .*, not one of other"):
+        read_labelled(tmp_path / "dev.parquet", ["other"])
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 nothing")
+    with pytest.raises(DataError, match=r"bad\.parquet: not a readable Parquet file"):
+        read_labelled(tmp_path / "bad.parquet")
+
+
 def test_unreadable_files(tmp_path):
     with pytest.raises(DataError, match="No such file"):
         read_labelled(tmp_path / "nowhere.jsonl")

@@ -1,6 +1,6 @@
 """Labelled documents: the format that training and evaluation read.
 
-One JSON document a line::
+One JSON document a line (or one a row of a Parquet file)::
 
     {"page": "...", "publisher": "...", "paragraphs": [{"text": "...", "label": "..."}, ...]}
 
@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from boilerplate_clf.errors import DataError
 from boilerplate_clf.labels import UNDECIDED
 from boilerplate_clf.training.corpus import open_text
+from boilerplate_clf.training.extras import require
 
 
 @dataclass(frozen=True)
@@ -39,31 +41,45 @@ def read_labelled(path: Path, labels: Sequence[str] | None = None) -> list[Label
     """Read labelled documents.
 
     Args:
-        path: a ``.jsonl`` or ``.jsonl.xz`` file.
+        path: a ``.jsonl``, ``.jsonl.xz`` or ``.parquet`` file.
         labels: allowed labels besides "?"; None allows all.
 
     Raises:
-        DataError: unreadable file, or a line that is not such a document; file, line and cause
-            are named.
+        DataError: unreadable file, or a record that is not such a document; file, line (of a
+            Parquet file: row) and cause are named.
     """
-    documents = []
-    try:
-        with open_text(path) as lines:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    documents.append(_parse(line, f"{path}:{number}", labels))
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 (byte {error.start})") from error
+    records = _parquet_records(path) if path.suffix == ".parquet" else _jsonl_records(path)
+    documents = [_document(record, where, labels) for where, record in records]
     if not documents:
         raise DataError(f"{path}: no documents in this file")
     return documents
 
 
-def _parse(line: str, where: str, labels: Sequence[str] | None) -> LabelledDocument:
+def _jsonl_records(path: Path) -> Iterator[tuple[str, Any]]:
+    # Not through `datasets`, whose JSON reader does not tell which line is wrong.
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: not JSON: {error}") from error
+        with open_text(path) as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    try:
+                        yield f"{path}:{number}", json.loads(line)
+                    except (ValueError, RecursionError) as error:
+                        raise DataError(f"{path}:{number}: not JSON: {error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 (byte {error.start})") from error
+
+
+def _parquet_records(path: Path) -> Iterator[tuple[str, Any]]:
+    datasets = require("train", "datasets")
+    try:
+        rows = datasets.load_dataset("parquet", data_files=str(path), split="train", streaming=True)
+        for number, row in enumerate(rows, 1):
+            yield f"{path}:{number}", row
+    except Exception as error:  # pyarrow and datasets raise many unrelated types
+        raise DataError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from error
+
+
+def _document(record: Any, where: str, labels: Sequence[str] | None) -> LabelledDocument:
     paragraphs = record.get("paragraphs") if isinstance(record, dict) else None
     if not isinstance(paragraphs, list):
         raise DataError(f"{where}: not an object with a list 'paragraphs'")

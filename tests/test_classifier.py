@@ -55,7 +55,7 @@ def test_empty_inputs(classifier):
 
 
 def test_a_single_short_paragraph(classifier):
-    (paragraph,) = classifier.predict("Jetzt spenden!")
+    (paragraph,) = classifier.predict("Bitte unterstützen Sie unsere Arbeit mit einer Spende!")
     assert paragraph.label == "donation_request"
 
 

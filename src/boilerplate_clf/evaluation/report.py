@@ -16,8 +16,10 @@ from boilerplate_clf.evaluation.plots import plot_confusion, plot_f1, plot_relia
 from boilerplate_clf.files import sha256_file, write_json
 from boilerplate_clf.inference.classifier import Classifier
 from boilerplate_clf.training.data import count_labels, read_labelled
-from boilerplate_clf.training.leakage import refuse_pages
+from boilerplate_clf.training.leakage import find_leaks, refuse_pages, without_leaks
 from boilerplate_clf.training.runs import hardware, versions
+
+_FILE_WIDTH = 160
 
 
 def evaluate_model(
@@ -28,7 +30,8 @@ def evaluate_model(
     Args:
         data: labelled documents; "?" is left out.
         model: folder of a bundle; None is the shipped one.
-        train: labelled documents for the TF-IDF baseline, which is left out without them.
+        train: labelled documents for the TF-IDF baseline, which is left out without them; paragraphs that
+            nearly repeat one of ``data`` are taken out, as the pipeline does for the model.
         threads: CPU threads.
 
     Returns:
@@ -56,7 +59,8 @@ def evaluate_model(
     if train:
         training = [document for path in train for document in read_labelled(path, labels)]
         refuse_pages(training, documents)
-        baselines.append(TfidfBaseline(labels).fit(training))
+        leaks = find_leaks(training, documents)  # the model was not shown them either
+        baselines.append(TfidfBaseline(labels).fit(without_leaks(training, leaks)))
     for baseline in baselines:
         guess = baseline.predict(documents)[gold.decided]
         systems[baseline.name] = {v: describe(gold, guess, v, keep) for v in VIEWS}
@@ -88,6 +92,8 @@ def print_report(report: dict[str, Any]) -> None:
     from rich.table import Table
 
     console = Console()
+    if not console.is_terminal:
+        console.width = _FILE_WIDTH  # a file has no edge to wrap at
     data = report["data"]
     console.print(
         f"{data['file']} (sha256 {data['sha256'][:12]}): {data['documents']} documents of "
@@ -98,7 +104,9 @@ def print_report(report: dict[str, Any]) -> None:
         table = Table(title=f"view {view}", title_justify="left", box=None, pad_edge=False)
         names = list(next(iter(report["systems"].values()))[view]["labels"])
         for column in ("system", "macro-F1 (95 %)", "content flagged", "ECE", *(f"F1 {n}" for n in names)):
-            table.add_column(column, justify="left" if column == "system" else "right")
+            table.add_column(
+                column, justify="left" if column == "system" else "right", no_wrap=column == "system"
+            )
         for system, views in report["systems"].items():
             row = views[view]
             low, high = row["macro_f1_interval"]

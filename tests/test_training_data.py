@@ -21,6 +21,7 @@ from boilerplate_clf.training.leakage import find_leaks, shingles, without_leaks
 from .conftest import ROOT, SHARED, needs_gold
 
 AUTHORED = ROOT / "training" / "data"
+NAMES = ("blocks.jsonl", "pages.jsonl", "pages-next.jsonl")
 PLEA = "Unsere kleine Redaktion lebt davon, dass Menschen wie Sie freiwillig etwas für die Arbeit geben."
 
 
@@ -46,7 +47,7 @@ def test_authored_blocks_are_many_and_different():
 
 
 def test_authored_records_say_what_they_are():
-    for name in ("blocks.jsonl", "pages.jsonl"):
+    for name in NAMES:
         for line in (AUTHORED / name).read_text(encoding="utf-8").splitlines():
             record = json.loads(line)
             assert record["kind"] and record["register"], record["page"]
@@ -130,7 +131,7 @@ def test_no_evaluation_text_is_in_what_the_shipped_model_is_trained_on():
         for name in ("dev.jsonl", "article.jsonl")
         for document in read_labelled(SHARED / "gold" / name, LABELS)
     ]
-    authored = [d for name in ("blocks.jsonl", "pages.jsonl") for d in read_labelled(AUTHORED / name, LABELS)]
+    authored = [d for name in NAMES for d in read_labelled(AUTHORED / name, LABELS)]
     assert find_leaks(authored, evaluation) == []
 
 

@@ -182,7 +182,13 @@ def test_closed_pipe_ends_quietly(tmp_path):
 def test_ctrl_c_ends_quietly(tmp_path):
     many = tmp_path / "many.jsonl"
     many.write_text('{"text": "Der Rat tagt am Montag."}\n' * 200_000)
-    process = subprocess.Popen([*COMMAND, "predict", many], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [*COMMAND, "predict", many],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # Where the tests run in the background of a shell, SIGINT is ignored, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert process.stdout.readline()
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from boilerplate_clf import __version__
+from boilerplate_clf.bundle.manifest import MODEL
 from boilerplate_clf.evaluation.baselines import KeywordBaseline, TfidfBaseline
 from boilerplate_clf.evaluation.metrics import VIEWS, describe, gold_of
 from boilerplate_clf.evaluation.plots import plot_confusion, plot_f1, plot_reliability
@@ -77,7 +78,7 @@ def evaluate_model(
         "model": {
             "name": classifier.info.name,
             "version": classifier.info.version,
-            "onnx_sha256": classifier.bundle.manifest.files["model.onnx"].sha256,
+            "onnx_sha256": classifier.bundle.manifest.files[MODEL].sha256,
         },
         "package": __version__,
         "versions": versions(),

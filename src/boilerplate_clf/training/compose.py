@@ -12,6 +12,7 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from boilerplate_clf.labels import UNDECIDED
 from boilerplate_clf.training.data import LabelledDocument, runs_of_appeals
@@ -67,6 +68,8 @@ class Composer:
             for page in self.with_appeals
             for start, stop in runs_of_appeals(page, keep_label)
         ]
+        self._cut = _weighted(self.cut_runs)
+        self._whole = _weighted(self.appeals or self.blocks)
         self.carriers = list(carriers)
         for page in pages:
             self.carriers.extend(_stretches(page, keep_label))
@@ -97,9 +100,8 @@ class Composer:
         insert: list[LabelledDocument] = []
         for _ in range(rng.choice((1, 1, 2, 2, 3))):
             cut = self.cut_runs and rng.random() < 0.25
-            pool = self.cut_runs if cut else self.appeals or self.blocks
-            # Longer blocks more often: what short lines mean is learnt from their neighbours.
-            insert += rng.choices(pool, [min(len(block), _LONG) for block in pool])
+            pool, weights = self._cut if cut else self._whole
+            insert += rng.choices(pool, cum_weights=weights)
         for _ in range(rng.choice((0, 1, 1, 2))):
             if self.negatives:
                 insert.append(rng.choice(self.negatives))
@@ -118,6 +120,14 @@ class Composer:
             index = rng.choice(longer)
             return _slice(block, index, index + 1)
         return block
+
+
+def _weighted(pool: list[LabelledDocument]) -> tuple[list[LabelledDocument], list[int]]:
+    """Return blocks with cumulative weights: longer ones are drawn more often.
+
+    What short lines mean is learnt from their neighbours.
+    """
+    return pool, list(accumulate(min(len(block), _LONG) for block in pool))
 
 
 def _slice(document: LabelledDocument, start: int, stop: int) -> LabelledDocument:

@@ -18,7 +18,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
-from boilerplate_clf.evaluation.metrics import macro_f1
+from boilerplate_clf.evaluation.metrics import VIEWS, gold_of, macro_f1
 from boilerplate_clf.files import write_json
 from boilerplate_clf.inference.classifier import model_text
 from boilerplate_clf.inference.session import Session
@@ -171,11 +171,6 @@ def _stitch(
     return results
 
 
-def gold_indices(documents: Sequence[LabelledDocument], featurizer: Featurizer) -> list[int]:
-    """Return the label index of every paragraph, -100 for "?"."""
-    return [featurizer.label_ids[label] for document in documents for label in document.labels]
-
-
 def window_config(tokenizer: Tokenizer, budgets: Budgets) -> WindowConfig:
     """Join budgets with the tokenizer's special ids.
 
@@ -303,21 +298,19 @@ def finetune(
         average.load_state_dict(saved["average"])
         # A resumed run starts a new epoch, with a draw of its own.
         rng.seed(f"{config.seed}-{trainer.state.step}")
-    gold = np.asarray(gold_indices(dev, featurizer))
-    long_enough = np.asarray([len(text.split()) >= 4 for document in dev for text in document.texts])
+    gold = gold_of(dev, labels)
     history: list[dict[str, Any]] = []
 
     def evaluate(state: State) -> None:
-        predicted = np.concatenate(predict_logits(average.module, featurizer, dev)).argmax(axis=1)
-        asked = gold != _IGNORE
-        text = asked & long_enough
+        logits = np.concatenate(predict_logits(average.module, featurizer, dev))
+        predicted = logits.argmax(axis=1)[gold.decided]
         scores = {
-            "macro_f1_text": round(macro_f1(gold[text], predicted[text], len(labels)), 4),
-            "macro_f1_all": round(macro_f1(gold[asked], predicted[asked], len(labels)), 4),
+            f"macro_f1_{view}": round(macro_f1(gold.index[mask], predicted[mask], len(labels)), 4)
+            for view, mask in ((view, gold.view(view)) for view in VIEWS)
         }
         history.append({"step": state.step, **scores})
         trainer.log(**scores)
-        score = (scores["macro_f1_text"] + scores["macro_f1_all"]) / 2
+        score = sum(scores.values()) / len(scores)
         if -score < state.best:
             state.best = -score
             save_classifier(cast(ParagraphClassifier, average.module), output, labels, featurizer.windows)

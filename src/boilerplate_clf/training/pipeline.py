@@ -152,12 +152,12 @@ class Pipeline:
         config, data = self.config, self.config.data
         read = _reader(config.labels)
         pages, blocks = read(data.pages), read(data.blocks)
-        evaluation = read((data.dev, *data.never_train))
-        refuse_pages(pages + blocks, read((data.dev,)))
+        dev = read((data.dev,))
+        refuse_pages(pages + blocks, dev)
         seed = config.finetune.seed
         negatives = mine(data.negatives.paths, data.negatives.count, seed, topical=True)
         carriers = mine(data.carriers.paths, data.carriers.count, seed, topical=False, length=14)
-        leaks = find_leaks([*pages, *blocks, *negatives, *carriers], evaluation)
+        leaks = find_leaks([*pages, *blocks, *negatives, *carriers], dev + read(data.never_train))
         pages, blocks, negatives, carriers = (
             without_leaks(part, leaks) for part in (pages, blocks, negatives, carriers)
         )

@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 SHARED ?= ../shared
 RUN ?= runs/shipped
 
-.PHONY: demo test lint model model-smoke evaluate wheel clean
+.PHONY: demo test lint teacher model model-smoke evaluate wheel clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -27,15 +27,19 @@ lint: .venv-test/installed
 	.venv-test/bin/mypy
 
 # The shipped model, from raw text to models/: hours on a CPU; finished stages are skipped.
-model: .venv-test/installed
+model: teacher
 	.venv-test/bin/boilerplate-clf pipeline all --config configs/shipped.yaml --run $(RUN) --install models
+
+# What the shipped model learns from.
+teacher: .venv-test/installed
+	.venv-test/bin/boilerplate-clf pipeline all --config configs/teacher.yaml --run runs/teacher
 
 # The same code on tiny data, in under two minutes.
 model-smoke: .venv-test/installed
 	.venv-test/bin/python -m pytest tests/test_pipeline.py
 
 evaluate: .venv-test/installed
-	.venv-test/bin/boilerplate-clf evaluate $(SHARED)/gold/dev.jsonl --train $(SHARED)/gold/train.jsonl \
+	.venv-test/bin/boilerplate-clf evaluate $(SHARED)/gold/dev.jsonl --gate training/gate.json --train $(SHARED)/gold/train.jsonl \
 		--train $(SHARED)/gold/wikimedia_banners.jsonl --train training/data/blocks.jsonl \
 		--train training/data/pages.jsonl --output runs/evaluation
 

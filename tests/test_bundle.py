@@ -43,7 +43,7 @@ def test_no_folder_and_no_manifest(tmp_path):
         load_bundle(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "ngrams.npz"])
 def test_altered_and_missing_files(bundle, name):
     path = bundle / name
     data = bytearray(path.read_bytes())
@@ -75,10 +75,21 @@ def test_a_link_out_of_the_bundle_is_refused(bundle, tmp_path):
         (lambda m: m.update(keep_label="other"), "not a label"),
         (lambda m: m.update(labels=["content", "content"]), "different names"),
         (lambda m: m.update(labels=["content"]), "at least two"),
-        (lambda m: m.update(temperature=0), "positive"),
-        (lambda m: m.update(temperature="hot"), "malformed"),
-        (lambda m: m["thresholds"].update(content=1.5), "between 0 and 1"),
-        (lambda m: m["thresholds"].update(other=0.5), "unknown labels"),
+        (lambda m: m["chain"].update(temperature=0), "positive"),
+        (lambda m: m["chain"].update(temperature="hot"), "malformed"),
+        (lambda m: m["chain"].pop("bias"), "malformed"),
+        (lambda m: m["chain"].update(bias=[1.0]), "a weight for each label"),
+        (lambda m: m["chain"]["transitions"].pop(), "a weight for each label"),
+        (lambda m: m["chain"]["transitions"][0].__setitem__(0, 1e9), "a weight beyond"),
+        (lambda m: m["chain"]["transitions"][0].__setitem__(0, float("nan")), "a weight beyond"),
+        (lambda m: m["thresholds"]["careful"].update(content=1.5), "between 0 and 1"),
+        (lambda m: m["thresholds"]["careful"].update(other=0.5), "unknown labels"),
+        (lambda m: m["thresholds"].pop("balanced"), "no thresholds for balanced"),
+        (lambda m: m["thresholds"].update(careful=3), "malformed"),
+        (lambda m: m["precision"].update(other=[]), "precision of unknown labels"),
+        (lambda m: m["precision"].update(content=[1]), "malformed"),
+        (lambda m: m.update(ngram_weight=-1), "ngram_weight"),
+        (lambda m: m["files"].pop("ngrams.npz"), "lacks ngrams.npz"),
         (lambda m: m["windows"].pop("cls_id"), "malformed"),
         (lambda m: m["windows"].update(window_tokens=10), "too small"),
         (lambda m: m["files"].pop("model.onnx"), r"lacks model\.onnx"),
@@ -201,8 +212,15 @@ def test_any_bytes_pass_or_are_refused(data):
 def test_wrong_number_of_labels(edit_manifest):
     def more(manifest):
         manifest["labels"].append("fifth")
+        manifest["chain"].update(transitions=[], bias=[])
 
-    folder = edit_manifest(more)
+    with pytest.raises(BundleFormatError, match="not for 5 labels"):
+        Classifier(edit_manifest(more))
+
+    def without_ngrams(manifest):
+        manifest["ngram_weight"] = 0
+
+    folder = edit_manifest(without_ngrams)
     with pytest.raises(BundleFormatError, match="shape"):
         Classifier(folder).predict("Text.")
 

@@ -65,6 +65,31 @@ def test_formats():
     assert "donation_request" in listing and "\x1b" not in listing
 
 
+def test_modes():
+    (careful,) = lines(run("predict", EXAMPLE, "--mode", "careful"))
+    (target,) = lines(run("predict", EXAMPLE, "--precision-target", "0.8"))
+    assert careful["mode"] == "careful" and target["mode"] == "precision>=0.8"
+    assert {p["reason"] for p in careful["paragraphs"]} <= {"likeliest", "below_threshold"}
+    for wrong, message in (
+        (("--mode", "wild"), "take one of careful, balanced, best-guess"),
+        (("--precision-target", "7"), "between 0 and 1"),
+        (("--mode", "careful", "--precision-target", "0.9"), "either a mode or"),
+    ):
+        done = run("clean", EXAMPLE, *wrong)
+        assert done.returncode == 2 and done.stdout == b""
+        assert message in " ".join(done.stderr.decode().replace("│", " ").split())
+
+
+def test_explained_listing_and_html(tmp_path):
+    listing = run("predict", EXAMPLE, "--explain", "--format", "text").stdout.decode()
+    assert "because of" in listing
+    page = tmp_path / "page.html"
+    done = run("predict", EXAMPLE, "--explain", "--format", "html", "--output", page)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    text = page.read_text(encoding="utf-8")
+    assert text.endswith("</html>\n") and "<mark" in text and "Behelfsbrücke" in text
+
+
 def test_clean_prints_the_content():
     done = run("clean", EXAMPLE)
     text = done.stdout.decode()

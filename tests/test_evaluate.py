@@ -8,9 +8,11 @@ import pytest
 
 pytest.importorskip("sklearn", reason="the extra 'train' is not installed")
 
+from boilerplate_clf.errors import DataError
+from boilerplate_clf.evaluation.gate import failures, new_gate, read_gate
 from boilerplate_clf.files import sha256_file
 
-from .conftest import ROOT
+from .conftest import ROOT, SHARED, needs_gold
 
 DATA = ROOT / "tests" / "data"
 
@@ -34,11 +36,17 @@ def test_report_and_plots(tmp_path):
         assert part in done.stdout
     report = json.loads((tmp_path / "report" / "report.json").read_text())
     assert report["data"]["sha256"] == sha256_file(DATA / "smoke-dev.jsonl")
-    assert list(report["systems"]) == ["de-news-small", "keyword list", "TF-IDF + logistic regression"]
+    assert list(report["systems"]) == [
+        "de-news-small",
+        "de-news-small (careful)",
+        "de-news-small (best-guess)",
+        "keyword list",
+        "TF-IDF + logistic regression",
+    ]
     for views in report["systems"].values():
         assert 0 <= views["text"]["macro_f1"] <= 1 and len(views["all"]["confusion"]) == 4
     plots = sorted(path.name for path in (tmp_path / "report").glob("*.png"))
-    assert len(plots) == 6
+    assert len(plots) == 8
     for name in plots:
         assert (tmp_path / "report" / name).read_bytes().startswith(b"\x89PNG")
 
@@ -56,3 +64,66 @@ def test_bad_files(tmp_path):
     bad.write_text('{"paragraphs": [{"text": "x", "label": "advert"}]}\n')
     done = evaluate(bad)
     assert done.returncode == 2 and "bad.jsonl:1" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_gate_of_a_command(tmp_path):
+    gate = tmp_path / "gate.json"
+    data = DATA / "smoke-dev.jsonl"
+    assert evaluate(data, "--gate", gate, "--update-gate").returncode == 0
+    done = evaluate(data, "--gate", gate)
+    assert done.returncode == 0 and "no figure is below" in done.stdout
+    value = json.loads(gate.read_text())
+    value["floors"]["text: macro-F1"] = 1.0
+    value["floors"]["all: macro-F1"] = 1.0
+    gate.write_text(json.dumps(value))
+    done = evaluate(data, "--gate", gate)
+    assert done.returncode == 1 and "below the floor: text: macro-F1" in done.stderr
+    done = evaluate(data, "--gate", gate, "--update-gate")
+    assert done.returncode == 2 and "not lowered without a reason" in done.stderr
+    assert json.loads(gate.read_text()) == value
+    done = evaluate(data, "--update-gate")
+    assert done.returncode == 2 and "--gate" in done.stderr
+
+
+def report_with(f1, flagged=0.0, digest="a"):
+    row = {"macro_f1": f1, "content_flagged": flagged, "labels": {"content": {"f1": f1}}}
+    return {
+        "systems": {"m": {"text": row, "all": row}},
+        "data": {"sha256": digest},
+        "model": {"name": "m"},
+        "date": "2026-11-24",
+    }
+
+
+def test_floors_only_rise_without_a_reason():
+    first = new_gate(report_with(0.8, 0.002), None, None)
+    assert failures(report_with(0.8, 0.002), first) == []
+    assert len(failures(report_with(0.7, 0.004), first)) == 6
+    assert failures(report_with(0.7999), first) == []  # within the tolerance
+    risen = new_gate(report_with(0.9, 0.001), first, None)
+    assert risen["floors"]["text: macro-F1"] == 0.9 and risen["lowered"] == []
+    kept = new_gate(report_with(0.8996, 0.001), risen, None)
+    assert kept["floors"]["text: macro-F1"] == 0.9  # the tolerance is no way down
+    with pytest.raises(DataError, match="not lowered without a reason"):
+        new_gate(report_with(0.85), risen, None)
+    with pytest.raises(DataError, match="the floors are for data"):
+        new_gate(report_with(0.95, digest="b"), risen, None)
+    fallen = new_gate(report_with(0.85), risen, "the labels were corrected")
+    assert fallen["floors"]["text: macro-F1"] == 0.85
+    assert fallen["lowered"][0]["reason"] == "the labels were corrected" and fallen["lowered"][0]["what"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"floors": {"a": "b"}, "data_sha256": "c"}'])
+def test_bad_gates(tmp_path, text):
+    path = tmp_path / "gate.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=r"gate\.json: not a gate"):
+        read_gate(path)
+    with pytest.raises(DataError, match="cannot be read"):
+        read_gate(tmp_path / "nowhere.json")
+
+
+@needs_gold
+def test_the_shipped_model_passes_its_gate():
+    done = evaluate(SHARED / "gold" / "dev.jsonl", "--gate", ROOT / "training" / "gate.json")
+    assert done.returncode == 0, done.stderr

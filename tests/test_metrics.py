@@ -1,5 +1,7 @@
 """Metrics, calibration, baselines."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -15,10 +17,12 @@ from boilerplate_clf.evaluation.metrics import (
     f1_scores,
     gold_of,
     macro_f1,
+    risk_coverage,
 )
-from boilerplate_clf.inference.decide import decide, probabilities
+from boilerplate_clf.inference.chain import Chain
+from boilerplate_clf.inference.decide import Decider, decide
 from boilerplate_clf.labels import LABELS
-from boilerplate_clf.training.calibrate import CalibrateConfig, calibrate, fit_temperature
+from boilerplate_clf.training.calibrate import CalibrateConfig, ChainFit, affinities, calibrate
 from boilerplate_clf.training.data import LabelledDocument
 
 RNG = np.random.default_rng(0)
@@ -68,33 +72,86 @@ def test_calibration_error():
     assert calibration_error(scores, np.array([1] * 10))[0] == pytest.approx(0.8)
 
 
-def test_probabilities_are_stable():
-    scores = probabilities(np.array([[1e4, 0.0], [0.0, 0.0]]), 1.0)
-    assert scores == pytest.approx(np.array([[1, 0], [0.5, 0.5]]))
+def test_risk_falls_with_coverage_where_confidence_means_something():
+    scores = np.stack([np.linspace(0.5, 1, 1000), np.linspace(0.5, 0, 1000)], axis=1)
+    gold = (RNG.random(1000) > scores[:, 0]).astype(np.int64)
+    curve = risk_coverage(scores, gold)
+    assert curve[-1]["coverage"] == 1.0 and curve[-1]["risk"] == pytest.approx(gold.mean())
+    assert curve[0]["risk"] < curve[-1]["risk"] and curve[0]["confidence"] > 0.74
 
 
 def test_decisions():
     scores = np.array([[0.5, 0.3, 0.2], [0.5, 0.1, 0.4], [0.1, 0.45, 0.45]])
     assert decide(scores, [0.0, 0.3, 0.4], keep=0).tolist() == [1, 2, 1]
     assert decide(scores, [0.9, 0.9, 0.9], keep=0).tolist() == [0, 0, 0]
+    assert decide(scores, None, keep=0).tolist() == [0, 0, 1]
+
+
+def noisy_logits(gold, scale=1.0):
+    logits = RNG.normal(size=(len(gold.decided), 4)) * 2
+    logits[np.flatnonzero(gold.decided), gold.index] += 4
+    return logits * scale
 
 
 def test_temperature_mends_overconfidence():
-    gold = RNG.integers(0, 3, 3000)
-    logits = RNG.normal(size=(3000, 3))
-    logits[np.arange(3000), gold] += 1.0
-    assert fit_temperature(logits * 3, gold) == pytest.approx(3 * fit_temperature(logits, gold), rel=0.1)
+    data = documents(60)
+    gold, lengths = gold_of(data, LABELS), [len(d) for d in data]
+    logits = noisy_logits(gold)
+    nothing = np.zeros((4, 4))
+    once = ChainFit(logits, lengths, gold, nothing, 0).fit()
+    thrice = ChainFit(logits * 3, lengths, gold, nothing, 0).fit()
+    assert thrice.temperature == pytest.approx(3 * once.temperature, rel=0.2)
+
+
+def test_affinities_count_neighbours():
+    data = [LabelledDocument("p", "x", ("t",) * 6, ("content",) * 3 + ("?",) + ("donation_request",) * 2)]
+    found = affinities(data, LABELS[:3])
+    assert found[0, 0] > 0 > found[0, 2] and found[2, 2] > found[2, 1]
+    assert affinities([], LABELS) == pytest.approx(np.zeros((4, 4)))
+
+
+def test_a_chain_is_used_where_labels_come_in_runs_and_only_there():
+    runs = [
+        LabelledDocument(
+            f"p{i}", f"haus{i % 9}", ("ein Absatz mit Wörtern",) * 12, ("content",) * 7 + (label,) * 5
+        )
+        for i, label in enumerate(list(LABELS[1:]) * 15)
+    ]
+    mixed = [replace(d, labels=tuple(RNG.permutation(d.labels))) for d in runs]
+    strengths = []
+    for data in (runs, mixed):
+        gold, lengths = gold_of(data, LABELS), [len(d) for d in data]
+        logits = RNG.normal(size=(len(gold.decided), 4)) * 2
+        logits[np.arange(len(gold.index)), gold.index] += 2
+        fit = ChainFit(logits, lengths, gold, affinities(runs, LABELS), 0)
+        chain = fit.fit()
+        strengths.append(chain.transitions[1][1])
+        plain = fit.scores(fit.chain(chain.temperature, 0.0, chain.bias[0])).argmax(axis=1)
+        chained = fit.scores(chain).argmax(axis=1)
+        if data is runs:
+            assert (chained == gold.index).mean() > (plain == gold.index).mean() + 0.03
+    assert strengths[0] > 2 * abs(strengths[1])
 
 
 def test_thresholds_respect_the_limit():
-    gold = gold_of(documents(200), LABELS)
-    logits = RNG.normal(size=(len(gold.index), 4)) * 2
-    logits[np.arange(len(gold.index)), gold.index] += 4
-    result = calibrate(logits, gold, "content", CalibrateConfig(max_content_flagged=0.01))
-    scores = probabilities(logits, result["temperature"])
-    chosen = decide(scores, [result["thresholds"][name] for name in LABELS], 0)
-    assert describe(gold, chosen, "text", "content")["content_flagged"] <= 0.01
-    assert 0.3 < result["cross_validated"]["macro_f1"] <= 1
+    data = documents(200)
+    gold, lengths = gold_of(data, LABELS), [len(d) for d in data]
+    logits = noisy_logits(gold)
+    config = CalibrateConfig(balanced=0.01, careful=0.004)
+    result = calibrate(logits, lengths, gold, affinities(data, LABELS), "content", config)
+    chain = Chain(**result["chain"])
+    parts = np.split(logits, np.cumsum(lengths)[:-1])
+    scores = np.concatenate(chain.marginals(parts))[gold.decided]
+    decider = Decider(LABELS, 0, result["thresholds"], result["precision"])
+    for mode, limit in (("balanced", 0.01), ("careful", 0.004)):
+        chosen = decide(scores, decider.rule(mode), 0)
+        assert describe(gold, chosen, "text", "content")["content_flagged"] <= limit
+        assert 0.3 < result["cross_validated"]["modes"][mode]["macro_f1"] <= 1
+    # A precision target holds for every label that is given at all.
+    chosen = decide(scores, decider.rule("", 0.9), 0)
+    rows = describe(gold, chosen, "text", "content")["labels"]
+    for name in LABELS[1:]:
+        assert rows[name]["precision"] == 0 or rows[name]["precision"] > 0.85
 
 
 def test_baselines_learn_and_label_every_paragraph():

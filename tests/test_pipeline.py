@@ -16,10 +16,12 @@ from transformers import BertConfig, BertModel
 from boilerplate_clf import Classifier
 from boilerplate_clf.errors import BoilerplateClfError, ConfigError, LeakageError, TrainingError
 from boilerplate_clf.training.config import load_config
+from boilerplate_clf.training.data import read_labelled
 from boilerplate_clf.training.loop import Schedule
 from boilerplate_clf.training.pipeline import STAGES, Pipeline
 from boilerplate_clf.training.pretrain import EncoderConfig, PretrainConfig, pretrain
 from boilerplate_clf.training.runs import read_stage
+from boilerplate_clf.training.trainset import training_data
 
 from .conftest import ROOT
 
@@ -66,7 +68,7 @@ def test_bundle_and_pipeline_agree_on_dev(finished):
     from boilerplate_clf.evaluation.report import evaluate_model
 
     report = evaluate_model(finished.config.data.dev, finished.run / "bundle")
-    exported = read_stage(finished.run / "export")["dev"]["int8"]
+    exported = read_stage(finished.run / "calibrate")["dev"]["int8"]["balanced"]
     for view in ("text", "all"):
         assert report["systems"]["smoke"][view]["confusion"] == exported[view]["confusion"]
 
@@ -91,9 +93,54 @@ def test_install_replaces_the_bundle(finished, tmp_path):
         "README.md",
         "bundle.json",
         "model.onnx",
+        "ngrams.npz",
         "tokenizer.json",
     ]
-    assert [p.name for p in tmp_path.iterdir()] == ["smoke"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["smoke", "smoke-encoder"]
+    assert {"model.safetensors", "tokenizer.json", "README.md"} <= {
+        p.name for p in (tmp_path / "smoke-encoder").iterdir()
+    }
+
+
+@pytest.fixture(scope="module")
+def taught(finished, tmp_path_factory):
+    """A second run that has the first one for a teacher."""
+    run = tmp_path_factory.mktemp("taught")
+    text = SMOKE.read_text(encoding="utf-8").replace("../tests/data", str(ROOT / "tests" / "data"))
+    text = text.replace("../training", str(ROOT / "training"))
+    corpus = ROOT / "tests" / "data" / "smoke-corpus.txt"
+    text += f"teacher: {finished.run}\nself_training:\n  unlabelled: [{corpus}]\n"
+    text += "  least_keep: 0.3\n  least_appeal: 0.3\n  keep_pages: 3\n"
+    (run / "config.yaml").write_text(text, encoding="utf-8")
+    work = Pipeline(load_config(run / "config.yaml"), run)
+    for name in STAGES:
+        work.stage(name)
+    return work
+
+
+def test_a_teacher_hands_on_tokenizer_encoder_and_labels(finished, taught):
+    first, second = (work.run / "tokenizer" / "tokenizer.json" for work in (finished, taught))
+    assert first.read_bytes() == second.read_bytes()
+    losses = [
+        json.loads(line)["held_out_loss"]
+        for work in (finished, taught)
+        for line in (work.run / "pretrain" / "log.jsonl").read_text().splitlines()
+        if "held_out_loss" in line
+    ]
+    half = len(losses) // 2
+    assert losses[half] < losses[0]  # it did not start anew
+    record = read_stage(taught.run / "selftrain")
+    assert record["teacher"]["name"] == "smoke"
+    pages = read_labelled(taught.run / "selftrain" / "pages.jsonl")
+    assert len(pages) == record["pages"] <= record["documents"]
+    assert "smoke 0.0.1" in (taught.run / "bundle" / "README.md").read_text(encoding="utf-8")
+
+
+def test_self_training_without_a_teacher(tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(GOOD + "self_training: {unlabelled: [a]}\n")
+    with pytest.raises(ConfigError, match="needs a 'teacher'"):
+        load_config(path)
 
 
 def test_stages_out_of_order(tmp_path):
@@ -182,6 +229,24 @@ def test_a_foreign_checkpoint_as_base(finished, tmp_path):
     assert len(classifier.predict("Eins [SEP] noch eins.\nZwei.")) == 2
 
 
+def test_the_own_encoder_as_base(finished, tmp_path):
+    """What retraining starts from, offline: the encoder that `install` puts beside the bundle."""
+    finished.install(tmp_path)
+    text = SMOKE.read_text(encoding="utf-8")
+    text = text[: text.index("corpus:")] + "base: smoke-encoder\n\n" + text[text.index("data:") :]
+    config = tmp_path / "config.yaml"
+    config.write_text(text.replace("../tests/data", str(ROOT / "tests" / "data")), encoding="utf-8")
+    work = Pipeline(load_config(config), tmp_path / "run")
+    for name in STAGES:
+        work.stage(name)
+    windows = Classifier(tmp_path / "run" / "bundle").bundle.manifest.windows
+    assert windows.marker_id == finished_marker(finished)
+
+
+def finished_marker(work):
+    return Classifier(work.run / "bundle").bundle.manifest.windows.marker_id
+
+
 def test_a_base_that_is_not_there(tmp_path):
     config = load_config(ROOT / "configs" / "gbert.yaml")
     object.__setattr__(config, "base", str(tmp_path / "nowhere"))
@@ -225,7 +290,7 @@ def test_training_on_dev_is_refused(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(text.replace("smoke-train.jsonl]", "smoke-dev.jsonl]"))
     with pytest.raises(LeakageError, match="in the training and the evaluation data"):
-        Pipeline(load_config(path), tmp_path / "run").training_data()
+        training_data(load_config(path))
 
 
 def test_missing_data_are_named(tmp_path):
@@ -233,7 +298,7 @@ def test_missing_data_are_named(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(text)
     with pytest.raises(BoilerplateClfError, match=r"smoke-train\.jsonl: no such file"):
-        Pipeline(load_config(path), tmp_path / "run").training_data()
+        training_data(load_config(path))
 
 
 def test_models_are_refused_in_training_mode(tmp_path):

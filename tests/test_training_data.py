@@ -4,6 +4,7 @@ import json
 import random
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,11 +18,12 @@ from boilerplate_clf.training.config import load_config
 from boilerplate_clf.training.corpus import iter_documents
 from boilerplate_clf.training.data import LabelledDocument, read_labelled, runs_of_appeals
 from boilerplate_clf.training.leakage import find_leaks, shingles, without_leaks
+from boilerplate_clf.training.selftrain import SelfTrainingConfig, ensemble, label_pages
 
 from .conftest import ROOT, SHARED, needs_gold
 
 AUTHORED = ROOT / "training" / "data"
-NAMES = ("blocks.jsonl", "pages.jsonl", "pages-next.jsonl")
+NAMES = ("blocks.jsonl", "pages.jsonl")
 PLEA = "Unsere kleine Redaktion lebt davon, dass Menschen wie Sie freiwillig etwas für die Arbeit geben."
 
 
@@ -140,6 +142,7 @@ def test_dev_is_in_no_training_list_of_the_shipped_configuration():
     used = {source.path.name for source in config.corpus}
     used |= {p.name for p in (*config.data.pages, *config.data.blocks)}
     used |= {p.name for p in (*config.data.negatives.paths, *config.data.carriers.paths)}
+    used |= {p.name for p in config.self_training.unlabelled}
     assert config.data.dev.name == "dev.jsonl"
     assert not used & {"dev.jsonl", "article.jsonl"}
     assert [p.name for p in config.data.never_train] == ["article.jsonl"]
@@ -177,3 +180,43 @@ def test_noise_keeps_labels_beside_texts(items, seed):
     assert len(noisy.texts) == len(noisy.labels)
     assert set(noisy.labels) <= set(document.labels)
     assert add_noise(document, 0.0, random.Random(seed)) == document
+
+
+def test_only_labels_that_the_teacher_is_sure_of_are_believed():
+    labels = ("content", "donation_request")
+    document = LabelledDocument("p", "x", tuple("abcdefgh"), ("?",) * 8)
+    scores = np.asarray([[0.99, 0.01]] * 3 + [[0.3, 0.7], [0.45, 0.55], [0.7, 0.3], [0.99, 0.01], [0.9, 0.1]])
+    plain = LabelledDocument("q", "x", ("a", "b"), ("?",) * 2)
+    config = SelfTrainingConfig(least_keep=0.8, least_appeal=0.6, margin=2, keep_pages=1)
+    pages = label_pages(
+        [document, plain, plain], [scores, scores[:2], scores[:2]], labels, "content", config, 0
+    )
+    assert pages[0].texts == tuple("bcdef")  # two paragraphs on either side
+    assert pages[0].labels == ("content", "content", "donation_request", "?", "?")
+    assert [page.page for page in pages[1:]] == ["q"]  # one of the two pages without an appeal
+
+
+def test_ensemble_is_the_geometric_mean():
+    one = np.log(np.asarray([[0.9, 0.1]]))
+    other = np.log(np.asarray([[0.5, 0.5]]))
+    assert ensemble(one, other) == pytest.approx(np.asarray([[0.75, 0.25]]), abs=1e-6)
+
+
+def test_token_dropout_hides_pieces_but_no_special_tokens():
+    torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
+    from boilerplate_clf.training.finetune import drop_tokens
+
+    ids = torch.arange(2, 1002).repeat(200, 1)
+    hidden = drop_tokens(ids, 0.1, 4, (2, 3, 5), torch.Generator().manual_seed(0))
+    changed = hidden != ids
+    assert not changed[:, [0, 1, 3]].any() and (hidden[changed] == 4).all()
+    shares = changed.float().mean(dim=1)
+    assert 0.08 < shares.mean() < 0.12 and shares.max() < 0.25 and shares.min() < 0.03
+
+
+def test_pages_of_the_teacher_are_a_share_of_an_epoch():
+    pseudo = [LabelledDocument(f"t{i}", "x", ("Spende!",), ("donation_request",)) for i in range(200)]
+    page = LabelledDocument("p", "y", ("Text.",), ("content",))
+    config = ComposeConfig(pseudo_page_share=0.25, noise=0)
+    epoch = Composer([page], [], [], "content", config, pseudo).epoch(random.Random(0))
+    assert 30 < sum(document.page.startswith("t") for document in epoch) < 70

@@ -18,9 +18,10 @@ from boilerplate_clf.labels import Label
 
 if TYPE_CHECKING:
     from boilerplate_clf.inference.classifier import Classifier
+    from boilerplate_clf.inference.decide import Mode
     from boilerplate_clf.inference.document import Document, Paragraph
 
-__all__ = ["BoilerplateClfError", "Classifier", "Document", "Label", "Paragraph", "__version__"]
+__all__ = ["BoilerplateClfError", "Classifier", "Document", "Label", "Mode", "Paragraph", "__version__"]
 
 try:
     __version__ = version("boilerplate-clf")
@@ -30,6 +31,7 @@ except PackageNotFoundError:  # a source tree that is not installed
 # onnxruntime takes a third of a second to import: only what uses it pays for it.
 _LAZY = {
     "Classifier": "boilerplate_clf.inference.classifier",
+    "Mode": "boilerplate_clf.inference.decide",
     "Document": "boilerplate_clf.inference.document",
     "Paragraph": "boilerplate_clf.inference.document",
 }

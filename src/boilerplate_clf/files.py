@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,3 +52,13 @@ def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented UTF-8 JSON, atomically, with a line end at the end of the file."""
     with atomic_write(path) as stream:
         stream.write((json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode())
+
+
+def replace_folder(source: Path, target: Path) -> None:
+    """Copy the folder ``source`` to ``target``, in place of an older one."""
+    fresh = target.with_name(f".{target.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(source, fresh)
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.replace(target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from boilerplate_clf.bundle.manifest import MANIFEST, MODEL, TOKENIZER, FileEntry, Manifest
+from boilerplate_clf.bundle.manifest import MANIFEST, MODEL, NGRAMS, TOKENIZER, FileEntry, Manifest
 from boilerplate_clf.bundle.onnx_safety import check_onnx
 from boilerplate_clf.errors import BundleFormatError, BundleIntegrityError, BundleNotFoundError
 from boilerplate_clf.files import sha256_bytes
@@ -23,6 +23,8 @@ class Bundle:
     manifest: Manifest
     model: bytes
     tokenizer_json: str
+    ngrams: bytes | None
+    """Of the n-gram model; None: the bundle has none."""
 
 
 def shipped_bundle() -> Path:
@@ -72,7 +74,8 @@ def load_bundle(path: Path) -> Bundle:
         tokenizer_json = contents[TOKENIZER].decode("utf-8")
     except UnicodeDecodeError as error:
         raise BundleFormatError(f"{path / TOKENIZER}: not UTF-8") from error
-    return Bundle(path, manifest, contents[MODEL], tokenizer_json)
+    ngrams = contents[NGRAMS] if manifest.ngram_weight else None
+    return Bundle(path, manifest, contents[MODEL], tokenizer_json, ngrams)
 
 
 def _read_verified(folder: Path, name: str, entry: FileEntry) -> bytes:

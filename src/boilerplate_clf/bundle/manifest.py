@@ -9,12 +9,18 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from boilerplate_clf.errors import BundleFormatError
+from boilerplate_clf.inference.chain import Chain
+from boilerplate_clf.inference.decide import TUNED_MODES
 from boilerplate_clf.inference.windows import WindowConfig
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+MAX_LOG_WEIGHT = 50.0
+"""Of the chain: e**50 still leaves room in a float for sums."""
+
 MANIFEST = "bundle.json"
 MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
+NGRAMS = "ngrams.npz"
 CARD = "README.md"
 
 
@@ -37,10 +43,15 @@ class Manifest:
     keep_label: str
     """What ``clean`` keeps, and what a doubtful paragraph falls back to."""
     windows: WindowConfig
-    temperature: float
-    thresholds: Mapping[str, float]
-    """Least probability at which a label is given; labels without one need none."""
+    chain: Chain
+    thresholds: Mapping[str, Mapping[str, float]]
+    """Mode -> label -> least probability at which the label is given; labels without one need none."""
     files: Mapping[str, FileEntry]
+    ngram_weight: float = 0.0
+    """Of the n-gram model's log probabilities (``ngrams.npz``), which are added to the encoder's
+    logits; 0: the bundle has no n-gram model."""
+    precision: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
+    """Label -> (threshold, precision on dev from there on), ascending in both."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Data digests, configuration, commit, versions, metrics; not interpreted."""
     format_version: int = FORMAT_VERSION
@@ -70,7 +81,7 @@ class Manifest:
                 "upgrade boilerplate-clf or export the model again"
             )
         known = {item.name for item in fields(cls)}
-        required = known - {"provenance"}
+        required = known - {"ngram_weight", "precision", "provenance"}
         if missing := required - raw.keys():
             raise BundleFormatError(f"bundle.json lacks {', '.join(sorted(missing))}")
         if unknown := raw.keys() - known:
@@ -82,9 +93,21 @@ class Manifest:
                 labels=tuple(raw["labels"]),
                 keep_label=_text(raw, "keep_label"),
                 windows=WindowConfig(**raw["windows"]),
-                temperature=float(raw["temperature"]),
-                thresholds={str(k): float(v) for k, v in raw["thresholds"].items()},
+                chain=Chain(
+                    float(raw["chain"]["temperature"]),
+                    tuple(tuple(float(v) for v in row) for row in raw["chain"]["transitions"]),
+                    tuple(float(v) for v in raw["chain"]["bias"]),
+                ),
+                thresholds={
+                    str(mode): {str(k): float(v) for k, v in values.items()}
+                    for mode, values in raw["thresholds"].items()
+                },
+                precision={
+                    str(name): tuple((float(t), float(p)) for t, p in curve)
+                    for name, curve in raw.get("precision", {}).items()
+                },
                 files={str(k): FileEntry(str(v["sha256"]), int(v["size"])) for k, v in raw["files"].items()},
+                ngram_weight=float(raw.get("ngram_weight", 0.0)),
                 provenance=dict(raw.get("provenance", {})),
             )
         except (TypeError, ValueError, KeyError, AttributeError) as error:
@@ -102,13 +125,28 @@ class Manifest:
             raise BundleFormatError("bundle.json: 'labels' must be at least two different names")
         if self.keep_label not in names:
             raise BundleFormatError(f"bundle.json: keep_label {self.keep_label!r} is not a label")
-        if unknown := set(self.thresholds) - set(names):
-            raise BundleFormatError(f"bundle.json: thresholds for unknown labels {sorted(unknown)}")
-        if not all(0 <= value <= 1 for value in self.thresholds.values()):
-            raise BundleFormatError("bundle.json: thresholds must lie between 0 and 1")
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
-            raise BundleFormatError("bundle.json: 'temperature' must be a positive number")
-        for needed in (MODEL, TOKENIZER):
+        if missing := set(TUNED_MODES) - set(self.thresholds):
+            raise BundleFormatError(f"bundle.json: no thresholds for {', '.join(sorted(missing))}")
+        for values in self.thresholds.values():
+            if unknown := set(values) - set(names):
+                raise BundleFormatError(f"bundle.json: thresholds for unknown labels {sorted(unknown)}")
+            if not all(0 <= value <= 1 for value in values.values()):
+                raise BundleFormatError("bundle.json: thresholds must lie between 0 and 1")
+        if unknown := set(self.precision) - set(names):
+            raise BundleFormatError(f"bundle.json: precision of unknown labels {sorted(unknown)}")
+        chain, size = self.chain, len(names)
+        if not (math.isfinite(chain.temperature) and chain.temperature > 0):
+            raise BundleFormatError("bundle.json: 'chain.temperature' must be a positive number")
+        if len(chain.bias) not in (0, size) or [len(row) for row in chain.transitions] not in (
+            [],
+            [size] * size,
+        ):
+            raise BundleFormatError("bundle.json: 'chain' must have a weight for each label, or none")
+        if not all(abs(v) <= MAX_LOG_WEIGHT for row in (*chain.transitions, chain.bias) for v in row):
+            raise BundleFormatError(f"bundle.json: 'chain' has a weight beyond {MAX_LOG_WEIGHT}")
+        if not (math.isfinite(self.ngram_weight) and self.ngram_weight >= 0):
+            raise BundleFormatError("bundle.json: 'ngram_weight' must not be negative")
+        for needed in (MODEL, TOKENIZER, *((NGRAMS,) if self.ngram_weight else ())):
             if needed not in self.files:
                 raise BundleFormatError(f"bundle.json: 'files' lacks {needed}")
         for name in self.files:

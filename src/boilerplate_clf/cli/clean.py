@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Optional
 
 from boilerplate_clf.cli.inputs import Record
-from boilerplate_clf.cli.run import Inputs, Model, Output, Recursive, Threads, run
+from boilerplate_clf.cli.run import Inputs, Model, ModeName, Output, PrecisionTarget, Recursive, Threads, run
 
 if TYPE_CHECKING:
     from boilerplate_clf.inference.document import Document
@@ -18,6 +18,8 @@ def clean(
     recursive: bool = Recursive,
     model: Optional[Path] = Model,  # noqa: UP045
     output: Optional[Path] = Output,  # noqa: UP045
+    mode: Optional[str] = ModeName,  # noqa: UP045
+    precision_target: Optional[float] = PrecisionTarget,  # noqa: UP045
     threads: Optional[int] = Threads,  # noqa: UP045
 ) -> None:
     r"""Print the content of the inputs, without the appeals.
@@ -28,9 +30,10 @@ def clean(
     \b
     Examples:
       boilerplate-clf clean article.txt > clean.txt
+      boilerplate-clf clean --mode careful article.txt
       trafilatura -u https://example.org/artikel | boilerplate-clf clean -
     """
-    run(inputs, recursive, model, threads, output, _write)
+    run(inputs, recursive, model, (mode, precision_target), threads, output, _write)
 
 
 def _write(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:

@@ -33,8 +33,8 @@ def info(
         "path": str(bundle.path),
         "labels": list(manifest.labels),
         "keep_label": manifest.keep_label,
-        "thresholds": dict(manifest.thresholds),
-        "temperature": manifest.temperature,
+        "thresholds": {mode: dict(values) for mode, values in manifest.thresholds.items()},
+        "temperature": round(manifest.chain.temperature, 3),
         "window_tokens": windows.window_tokens,
         "paragraph_tokens": windows.head_tokens + windows.tail_tokens,
         "files": {name: entry.size for name, entry in manifest.files.items()},
@@ -45,6 +45,11 @@ def info(
     for key, value in facts.items():
         if key == "files":
             text = ", ".join(f"{n} {entry.size / 1e6:.2f} MB" for n, entry in manifest.files.items())
+        elif key == "thresholds":
+            text = "; ".join(
+                f"{mode}: " + ", ".join(f"{name} {number}" for name, number in values.items())
+                for mode, values in manifest.thresholds.items()
+            )
         elif isinstance(value, dict):
             text = ", ".join(f"{name} {number}" for name, number in value.items())
         else:

@@ -14,9 +14,11 @@ class Stage(str, Enum):
 
     TOKENIZER = "tokenizer"
     PRETRAIN = "pretrain"
+    LINEAR = "linear"
+    SELFTRAIN = "selftrain"
     FINETUNE = "finetune"
-    CALIBRATE = "calibrate"
     EXPORT = "export"
+    CALIBRATE = "calibrate"
     CARD = "card"
     ALL = "all"
 
@@ -29,7 +31,7 @@ def pipeline(
         None, "--install", metavar="DIR", help="Afterwards copy the finished bundle to DIR/<name>."
     ),
 ) -> None:
-    r"""Make a model: tokenizer, pretrain, finetune, calibrate, export, card.
+    r"""Make a model: tokenizer, pretrain, linear, selftrain, finetune, export, calibrate, card.
 
     Finished stages are skipped; a killed one goes on from its checkpoint. Needs the extra "train".
 

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Optional
 import typer
 
 from boilerplate_clf.cli.inputs import Record
-from boilerplate_clf.cli.run import Inputs, Model, Output, Recursive, Threads, run
+from boilerplate_clf.cli.run import Inputs, Model, ModeName, Output, PrecisionTarget, Recursive, Threads, run
 from boilerplate_clf.labels import Label
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class Format(str, Enum):
     JSON = "json"
     JSONL = "jsonl"
     CSV = "csv"
+    HTML = "html"
 
 
 _COLOURS = {
@@ -46,6 +47,9 @@ def predict(
     ),
     model: Optional[Path] = Model,  # noqa: UP045
     output: Optional[Path] = Output,  # noqa: UP045
+    mode: Optional[str] = ModeName,  # noqa: UP045
+    precision_target: Optional[float] = PrecisionTarget,  # noqa: UP045
+    explain: bool = typer.Option(False, "--explain", help="Name the phrases that drove each label (slower)."),
     threads: Optional[int] = Threads,  # noqa: UP045
 ) -> None:
     r"""Label every paragraph of the inputs.
@@ -56,12 +60,15 @@ def predict(
     \b
     Examples:
       boilerplate-clf predict article.txt
+      boilerplate-clf predict --mode careful --explain article.txt
+      boilerplate-clf predict article.txt --format html --output article.html
       boilerplate-clf predict -r crawl/ --format jsonl --output labels.jsonl
       trafilatura -u https://example.org/artikel | boilerplate-clf predict -
     """
     chosen = format or (Format.TEXT if output is None and sys.stdout.isatty() else Format.JSONL)
-    writers = {Format.TEXT: _text, Format.JSON: _json, Format.JSONL: _jsonl, Format.CSV: _csv}
-    run(inputs, recursive, model, threads, output, writers[chosen])
+    run(
+        inputs, recursive, model, (mode, precision_target), threads, output, _WRITERS[chosen], explain=explain
+    )
 
 
 def _jsonl(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
@@ -77,10 +84,18 @@ def _json(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
 
 def _csv(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["source", "index", "start", "end", "label", "score", "text"])
+    writer.writerow(["source", "index", "start", "end", "label", "score", "raw_label", "reason", "text"])
     for record, document in results:
         for p in document:
-            writer.writerow([record.source, p.index, p.start, p.end, str(p.label), f"{p.score:.6f}", p.text])
+            place = [record.source, p.index, p.start, p.end]
+            writer.writerow([*place, p.label, f"{p.score:.6f}", p.raw_label, p.reason, p.text])
+
+
+def _html(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
+    from boilerplate_clf.report.html import render_html
+
+    for part in render_html((record.source, document) for record, document in results):
+        stream.write(part)
 
 
 def _text(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
@@ -102,3 +117,15 @@ def _text(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
             row = label + "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
             paint = _COLOURS.get(p.label) if isinstance(p.label, Label) else None
             stream.write((typer.style(row, fg=paint) if colour and paint else row) + "\n")
+            if p.because:
+                phrases = ", ".join(f"{phrase.text!r} {phrase.influence:+.1f}" for phrase in p.because)
+                stream.write(f"{'':<{column}}        because of {phrases}\n")
+
+
+_WRITERS = {
+    Format.TEXT: _text,
+    Format.JSON: _json,
+    Format.JSONL: _jsonl,
+    Format.CSV: _csv,
+    Format.HTML: _html,
+}

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Optional
 
 import typer
 
@@ -17,6 +17,9 @@ from boilerplate_clf.files import atomic_write
 if TYPE_CHECKING:
     from boilerplate_clf.inference.classifier import Classifier
     from boilerplate_clf.inference.document import Document
+
+Decision = tuple[Optional[str], Optional[float]]  # noqa: UP045 - evaluated on Python 3.10
+"""Mode and precision target, as the classifier takes them."""
 
 SOME_FAILED = 1
 _CHUNK = 16
@@ -29,6 +32,15 @@ Model = typer.Option(
     None, "--model", metavar="DIR", help="Folder of a model bundle (default: the shipped model)."
 )
 Output = typer.Option(None, "--output", "-o", metavar="FILE", help="Write here instead of standard output.")
+ModeName = typer.Option(
+    None,
+    "--mode",
+    help="How sure the model must be: careful, balanced (default) or best-guess.",
+    metavar="MODE",
+)
+PrecisionTarget = typer.Option(
+    None, "--precision-target", metavar="P", help="Instead of a mode: least precision per label, 0 to 1."
+)
 Threads = typer.Option(None, "--threads", min=1, help="CPU threads (default: those the process may use).")
 
 
@@ -36,9 +48,12 @@ def run(
     inputs: list[str] | None,
     recursive: bool,
     model: Path | None,
+    decision: Decision,
     threads: int | None,
     output: Path | None,
     write: Callable[[Iterator[tuple[Record, Document]], IO[str]], None],
+    *,
+    explain: bool = False,
 ) -> None:
     """Label all inputs and hand the results to ``write`` in order.
 
@@ -51,7 +66,11 @@ def run(
         inputs = [STDIN]
     from boilerplate_clf.inference.classifier import Classifier
 
-    classifier = Classifier(model, threads=threads)
+    mode, target = decision
+    try:
+        classifier = Classifier(model, mode=mode, precision_target=target, threads=threads)
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from error
     failed = 0
 
     def report(error: InputError) -> None:
@@ -60,7 +79,10 @@ def run(
         typer.echo(f"boilerplate-clf: {error}", err=True)
 
     with _open_output(output) as stream, _progress(to_terminal=output is None) as advance:
-        write(_labelled(classifier, inputs, recursive, report, advance), stream)
+        results = _labelled(classifier, inputs, recursive, report, advance)
+        if explain:
+            results = ((record, classifier.explain(document)) for record, document in results)
+        write(results, stream)
         stream.flush()
     if failed:
         raise typer.Exit(SOME_FAILED)

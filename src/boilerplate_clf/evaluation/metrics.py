@@ -16,6 +16,7 @@ VIEWS = ("text", "all")
 """``text``: paragraphs of at least :data:`TEXT_WORDS` words, the headline; ``all``: every one."""
 
 TEXT_WORDS = 4
+COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99, 0.995, 1.0)
 _BINS = 15
 _RESAMPLES = 1000
 
@@ -95,6 +96,13 @@ def flagged_content(matrix: npt.NDArray[Any], keep: int) -> Floats:
     return result
 
 
+def appeal_recall(matrix: npt.NDArray[Any], keep: int) -> float:
+    """Return the share of gold appeals that are not labelled as content, whichever appeal it is."""
+    rest = np.delete(matrix, keep, axis=0)
+    total = float(rest.sum())
+    return float(total - rest[:, keep].sum()) / total if total else 0.0
+
+
 def calibration_error(scores: Floats, gold: Ints) -> tuple[float, list[dict[str, float]]]:
     """Expected calibration error of the likeliest label (Naeini et al. 2015), 15 equal bins.
 
@@ -111,6 +119,28 @@ def calibration_error(scores: Floats, gold: Ints) -> tuple[float, list[dict[str,
             error += share * abs(mean - accuracy)
             bins.append({"confidence": float(mean), "accuracy": float(accuracy), "share": float(share)})
     return float(error), bins
+
+
+def risk_coverage(scores: Floats, gold: Ints) -> list[dict[str, float]]:
+    """Error rate of the likeliest label among the surest paragraphs (El-Yaniv and Wiener 2010).
+
+    Returns:
+        For each of :data:`COVERAGES` the share of paragraphs (coverage), the least confidence among
+        them, and the share of wrong labels (risk).
+    """
+    confidence, wrong = scores.max(axis=1), scores.argmax(axis=1) != gold
+    order = np.argsort(-confidence, kind="stable")
+    curve = []
+    for coverage in COVERAGES:
+        surest = order[: max(1, round(coverage * len(order)))]
+        curve.append(
+            {
+                "coverage": coverage,
+                "confidence": float(confidence[surest].min()),
+                "risk": float(wrong[surest].mean()),
+            }
+        )
+    return curve
 
 
 def describe(
@@ -140,6 +170,7 @@ def describe(
         "macro_f1_interval": _interval(sampled.mean(axis=1)),
         "content_flagged": float(flagged_content(total, keep)),
         "content_flagged_interval": _interval(flagged_content(samples, keep)),
+        "appeal_recall": appeal_recall(total, keep),
         "labels": {
             name: {
                 "precision": float(precision[i]),
@@ -154,6 +185,7 @@ def describe(
     }
     if scores is not None:
         result["ece"], result["reliability"] = calibration_error(scores[mask], index)
+        result["risk_coverage"] = risk_coverage(scores[mask], index)
     return result
 
 

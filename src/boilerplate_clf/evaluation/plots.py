@@ -13,6 +13,7 @@ from boilerplate_clf.files import atomic_write
 matplotlib.use("Agg")  # no screen needed
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 
 def _save(figure: Figure, path: Path) -> None:
@@ -59,6 +60,19 @@ def plot_reliability(view: dict[str, Any], title: str, path: Path) -> None:
     axes.scatter(confidence, accuracy, s=[20 + 300 * b["share"] for b in bins], color="tab:blue")
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="confidence", ylabel="accuracy")
     axes.set_title(f"{title} (ECE {view['ece']:.3f})")
+    _save(figure, path)
+
+
+def plot_risk_coverage(view: dict[str, Any], title: str, path: Path) -> None:
+    """Draw the error rate of the likeliest label over the share of paragraphs, surest first."""
+    curve = view["risk_coverage"]
+    figure = Figure(figsize=(5.5, 4))
+    axes = figure.subplots()
+    axes.plot([p["coverage"] for p in curve], [p["risk"] for p in curve], color="tab:blue", marker="o")
+    axes.set(xlim=(0.48, 1.01), xlabel="coverage (share of paragraphs, surest first)", ylabel="error rate")
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    axes.set_title(title)
     _save(figure, path)
 
 

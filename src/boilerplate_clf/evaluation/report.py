@@ -13,9 +13,10 @@ from boilerplate_clf import __version__
 from boilerplate_clf.bundle.manifest import MODEL
 from boilerplate_clf.evaluation.baselines import KeywordBaseline, TfidfBaseline
 from boilerplate_clf.evaluation.metrics import VIEWS, describe, gold_of
-from boilerplate_clf.evaluation.plots import plot_confusion, plot_f1, plot_reliability
+from boilerplate_clf.evaluation.plots import plot_confusion, plot_f1, plot_reliability, plot_risk_coverage
 from boilerplate_clf.files import sha256_file, write_json
 from boilerplate_clf.inference.classifier import Classifier
+from boilerplate_clf.inference.decide import Mode, decide
 from boilerplate_clf.training.data import count_labels, read_labelled
 from boilerplate_clf.training.leakage import find_leaks, refuse_pages, without_leaks
 from boilerplate_clf.training.runs import hardware, versions
@@ -56,6 +57,13 @@ def evaluate_model(
     systems: dict[str, dict[str, Any]] = {
         str(classifier.info.name): {v: describe(gold, predicted, v, keep, scores) for v in VIEWS}
     }
+    for mode in Mode:
+        if mode != classifier.mode:
+            rule = classifier.decider.rule(mode)
+            other = decide(scores, rule, classifier.decider.keep)
+            systems[f"{classifier.info.name} ({mode})"] = {
+                v: describe(gold, other, v, keep, scores) for v in VIEWS
+            }
     baselines: list[Any] = [KeywordBaseline(labels)]
     if train:
         training = [document for path in train for document in read_labelled(path, labels)]
@@ -151,5 +159,6 @@ def write_report(report: dict[str, Any], folder: Path) -> None:
     for view in VIEWS:
         plot_confusion(own[view], f"{name}, view {view}", folder / f"confusion-{view}.png")
         plot_reliability(own[view], f"{name}, view {view}", folder / f"reliability-{view}.png")
+        plot_risk_coverage(own[view], f"{name}, view {view}", folder / f"risk-coverage-{view}.png")
         systems = {system: views[view] for system, views in report["systems"].items()}
         plot_f1(systems, f"{report['data']['file']}, view {view}", folder / f"f1-{view}.png")

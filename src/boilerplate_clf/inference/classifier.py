@@ -13,8 +13,10 @@ from tokenizers import Tokenizer
 
 from boilerplate_clf.bundle import Bundle, load_bundle, shipped_bundle
 from boilerplate_clf.errors import InputError, InputTooLargeError
-from boilerplate_clf.inference.decide import decide, probabilities
-from boilerplate_clf.inference.document import Document, ModelInfo, Paragraph
+from boilerplate_clf.inference.decide import DEFAULT_MODE, Decider, Mode, decide, reasons
+from boilerplate_clf.inference.document import Document, ModelInfo, Paragraph, mode_name
+from boilerplate_clf.inference.explain import explain
+from boilerplate_clf.inference.ngrams import NgramScorer
 from boilerplate_clf.inference.session import Session
 from boilerplate_clf.inference.windows import Window, make_windows
 from boilerplate_clf.labels import as_label
@@ -32,11 +34,16 @@ class Classifier:
 
     Args:
         model: folder of a bundle; None takes the shipped one.
+        mode: how sure the model must be, see :class:`~boilerplate_clf.Mode`. A document can be
+            decided anew in another mode without another call (:meth:`Document.rethreshold`).
+        precision_target: instead of a mode: the least precision that each label shall have, as
+            measured on dev, 0 to 1.
         threads: CPU threads of the model; None takes those that the process (or its container)
             may use. Take 1 when several processes work side by side.
 
     Raises:
         BundleError: the bundle is missing, altered or not usable (see :mod:`boilerplate_clf.errors`).
+        InputError: unknown mode, a target outside 0 to 1, or both given.
 
     >>> from boilerplate_clf import Classifier
     >>> clf = Classifier()
@@ -44,7 +51,14 @@ class Classifier:
     'Der Rat tagt am Montag im Rathaus.'
     """
 
-    def __init__(self, model: str | Path | None = None, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        *,
+        mode: Mode | str | None = None,
+        precision_target: float | None = None,
+        threads: int | None = None,
+    ) -> None:
         """Load and verify the bundle."""
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
@@ -56,9 +70,15 @@ class Classifier:
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._session = Session(self.bundle.model, len(manifest.labels), threads)
+        ngrams = self.bundle.ngrams
+        self._ngrams = NgramScorer.from_bytes(ngrams, len(manifest.labels)) if ngrams else None
         self._labels = [as_label(name) for name in manifest.labels]
-        self._thresholds = [manifest.thresholds.get(name, 0.0) for name in manifest.labels]
-        self._keep = manifest.labels.index(manifest.keep_label)
+        keep = manifest.labels.index(manifest.keep_label)
+        self.decider = Decider(manifest.labels, keep, manifest.thresholds, manifest.precision)
+        if mode is None and precision_target is None:
+            mode = DEFAULT_MODE
+        self.mode = mode_name(mode, precision_target)
+        self._rule = self.decider.rule(mode or "", precision_target)
         self.info = ModelInfo(manifest.name, manifest.version)
 
     @property
@@ -119,9 +139,45 @@ class Classifier:
                 break
         return chunk
 
+    def explain(self, document: Document) -> Document:
+        """Return ``document`` with the phrases that drove each label other than content.
+
+        Each phrase is left out in turn and the paragraph judged again in its place; see
+        :mod:`boilerplate_clf.inference.explain`. Takes some ten times as long as the prediction.
+        """
+        return explain(document, self._log_odds)
+
+    def _log_odds(self, texts: Sequence[Sequence[str]], place: int, label: str) -> list[float]:
+        """Return the log odds of ``label`` for paragraph ``place`` of each document."""
+        column = self._labels.index(label)
+        odds = []
+        for scores in self._scores(texts):
+            p = scores[place, column]
+            odds.append(float(np.log(p + 1e-9) - np.log1p(1e-9 - p)))
+        return odds
+
     def _predict_chunk(self, documents: Sequence[str | Sequence[str]]) -> list[Document]:
         spans = [_spans(document) for document in documents]
-        encoded = self._encode(documents, spans)
+        texts = [_model_texts(document, found) for document, found in zip(documents, spans, strict=True)]
+        return [
+            self._document(document, found, scores)
+            for document, found, scores in zip(documents, spans, self._scores(texts), strict=True)
+        ]
+
+    def _scores(self, texts: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float64]]:
+        """Return the probabilities ``(paragraphs, labels)`` of each document."""
+        results = []
+        for document, logits in zip(texts, self._logits(texts), strict=True):
+            # A blank item of a sequence: nothing to judge, nothing lost, and no link of the chain.
+            filled = np.asarray([text != "" for text in document], bool)
+            scores = np.tile(np.eye(len(self._labels))[self.decider.keep], (len(document), 1))
+            scores[filled] = self.bundle.manifest.chain.marginals([logits[filled]])[0]
+            results.append(scores)
+        return results
+
+    def _logits(self, texts: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float32]]:
+        """Return the logits of encoder and n-gram model together, ``(paragraphs, labels)`` each."""
+        encoded = self._encode(texts)
         windows: list[Window] = []
         owners: list[int] = []
         for number, rows in enumerate(encoded):
@@ -132,34 +188,25 @@ class Classifier:
         for window, owner, part in zip(windows, owners, self._session.run(windows), strict=True):
             for index in window.keep:
                 logits[owner][index] = part[index - window.first]
-        return [
-            self._document(document, found, scores)
-            for document, found, scores in zip(documents, spans, logits, strict=True)
-        ]
+        if self._ngrams is not None:
+            for scores, part_texts in zip(logits, texts, strict=True):
+                scores += self.bundle.manifest.ngram_weight * self._ngrams.log_probabilities(part_texts)
+        return logits
 
-    def _encode(
-        self, documents: Sequence[str | Sequence[str]], spans: Sequence[Sequence[Span]]
-    ) -> list[list[list[int]]]:
+    def _encode(self, texts: Sequence[Sequence[str]]) -> list[list[list[int]]]:
         """Return the token ids of all paragraphs of all documents, from one call."""
-        texts = [
-            model_text(document if isinstance(document, str) else document[index], span)
-            for document, found in zip(documents, spans, strict=True)
-            for index, span in enumerate(found)
-        ]
-        ids = iter(self._tokenizer.encode_batch_fast(texts, add_special_tokens=False))
-        return [[next(ids).ids for _ in found] for found in spans]
+        flat = [text for document in texts for text in document]
+        ids = iter(self._tokenizer.encode_batch_fast(flat, add_special_tokens=False))
+        return [[next(ids).ids for _ in document] for document in texts]
 
     def _document(
-        self, document: str | Sequence[str], spans: Sequence[Span], logits: npt.NDArray[np.float32]
+        self, document: str | Sequence[str], spans: Sequence[Span], scores: npt.NDArray[np.float64]
     ) -> Document:
-        manifest = self.bundle.manifest
-        scores = probabilities(logits, manifest.temperature)
-        chosen = decide(scores, self._thresholds, self._keep)
+        chosen = decide(scores, self._rule, self.decider.keep)
+        why = reasons(scores, chosen, self.decider.keep)
         paragraphs = []
         for index, (span, row, best) in enumerate(zip(spans, scores, chosen, strict=True)):
             text = document if isinstance(document, str) else document[index]
-            if span.start == span.end:  # a blank item of a sequence: nothing to judge, nothing lost
-                row, best = np.eye(len(row))[self._keep], self._keep
             values = row.tolist()
             paragraphs.append(
                 Paragraph(
@@ -170,15 +217,24 @@ class Classifier:
                     label=self._labels[best],
                     score=values[best],
                     scores=dict(zip(self._labels, values, strict=True)),
+                    raw_label=self._labels[int(row.argmax())],
+                    reason=why[index],
                 )
             )
-        return Document(paragraphs, document, self.info, as_label(manifest.keep_label))
+        return Document(paragraphs, document, self.info, self.decider, self.mode)
+
+
+def _model_texts(document: str | Sequence[str], spans: Sequence[Span]) -> list[str]:
+    return [
+        model_text(document if isinstance(document, str) else document[index], span)
+        for index, span in enumerate(spans)
+    ]
 
 
 def model_text(text: str, span: Span) -> str:
-    """Return what the tokenizer sees of a paragraph: bounded, and valid Unicode.
+    """Return what the model sees of a paragraph: bounded, and valid Unicode.
 
-    The middle of a very long paragraph is left out before tokenisation, which keeps the cost of
+    The middle of a very long paragraph is left out before anything is computed, which keeps the cost of
     hostile input bounded; lone surrogates, which UTF-8 cannot hold, become "?".
     """
     if span.end - span.start > HEAD_CHARS + TAIL_CHARS:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, overload
 
-from boilerplate_clf.labels import CONTENT
+import numpy as np
+
+from boilerplate_clf.errors import InputError
+from boilerplate_clf.inference.decide import Decider, Mode, decide, reasons
+from boilerplate_clf.labels import as_label
 
 _DIGITS = 6
 """Decimals of a probability in ``to_dict``: enough to rank, short enough to read."""
@@ -18,6 +22,27 @@ class ModelInfo:
 
     name: str
     version: str
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A stretch of a paragraph and what it does for the paragraph's label."""
+
+    start: int
+    end: int
+    """Offsets within the paragraph's ``text``."""
+    text: str
+    influence: float
+    """By how much the log odds of the label fall without the phrase."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return {
+            "start": self.start,
+            "end": self.end,
+            "text": self.text,
+            "influence": round(self.influence, 3),
+        }
 
 
 @dataclass(frozen=True)
@@ -37,10 +62,16 @@ class Paragraph:
     """Calibrated probability of ``label``, 0 to 1."""
     scores: Mapping[str, float]
     """Probability of each label; they sum to 1."""
+    raw_label: str
+    """The likeliest label, whatever the mode made of it."""
+    reason: str
+    """Why ``label`` is what it is: a :class:`~boilerplate_clf.inference.decide.Reason`."""
+    because: tuple[Phrase, ...] = ()
+    """The phrases that drove the label, strongest first; filled by :meth:`Classifier.explain`."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types."""
-        return {
+        result: dict[str, Any] = {
             "index": self.index,
             "start": self.start,
             "end": self.end,
@@ -48,7 +79,12 @@ class Paragraph:
             "label": str(self.label),
             "score": round(self.score, _DIGITS),
             "scores": {str(name): round(value, _DIGITS) for name, value in self.scores.items()},
+            "raw_label": str(self.raw_label),
+            "reason": str(self.reason),
         }
+        if self.because:
+            result["because"] = [phrase.to_dict() for phrase in self.because]
+        return result
 
 
 class Document(Sequence[Paragraph]):
@@ -59,13 +95,17 @@ class Document(Sequence[Paragraph]):
         paragraphs: Sequence[Paragraph],
         source: str | Sequence[str],
         model: ModelInfo,
-        keep_label: str = CONTENT,
+        decider: Decider,
+        mode: str,
     ) -> None:
         """Hold ``paragraphs`` together with the input that they were found in."""
         self.paragraphs = tuple(paragraphs)
         self.model = model
-        self.keep_label = keep_label
-        self._source = source
+        self.mode = mode
+        """The mode that the labels were decided in, or ``precision>=...``."""
+        self.labels = tuple(as_label(name) for name in decider.labels)
+        self.keep_label = self.labels[decider.keep]
+        self._source, self._decider = source, decider
 
     @overload
     def __getitem__(self, index: int) -> Paragraph: ...
@@ -90,6 +130,38 @@ class Document(Sequence[Paragraph]):
             counts[str(paragraph.label)] = counts.get(str(paragraph.label), 0) + 1
         inside = ", ".join(f"{name}: {count}" for name, count in counts.items())
         return f"<Document of {len(self)} paragraphs ({inside})>"
+
+    def rethreshold(
+        self, mode: Mode | str | None = None, *, precision_target: float | None = None
+    ) -> Document:
+        """Return the same document with its labels decided anew; the model is not asked again.
+
+        Args:
+            mode: a :class:`~boilerplate_clf.Mode` or its name.
+            precision_target: instead of a mode, see :meth:`Decider.rule`.
+
+        Raises:
+            InputError: neither or both given, an unknown mode, a target outside 0 to 1.
+        """
+        name = mode_name(mode, precision_target)
+        return Document(self._decided(mode, precision_target), self._source, self.model, self._decider, name)
+
+    def _decided(self, mode: Mode | str | None, precision_target: float | None) -> list[Paragraph]:
+        decider = self._decider
+        rule = decider.rule(mode or "", precision_target)
+        if not self.paragraphs:
+            return []
+        scores = np.asarray([list(p.scores.values()) for p in self], np.float64)
+        chosen = decide(scores, rule, decider.keep)
+        paragraphs = []
+        for p, best, reason in zip(self, chosen, reasons(scores, chosen, decider.keep), strict=True):
+            label = as_label(decider.labels[best])
+            paragraphs.append(replace(p, label=label, score=p.scores[label], reason=reason, because=()))
+        return paragraphs
+
+    def with_paragraphs(self, paragraphs: Sequence[Paragraph]) -> Document:
+        """Return the document with other paragraph objects for the same text."""
+        return Document(paragraphs, self._source, self.model, self._decider, self.mode)
 
     @property
     def kept(self) -> tuple[Paragraph, ...]:
@@ -148,8 +220,20 @@ class Document(Sequence[Paragraph]):
         result: dict[str, Any] = {
             "source": source,
             "model": {"name": self.model.name, "version": self.model.version},
+            "mode": self.mode,
             "paragraphs": [p.to_dict() for p in self],
         }
         if meta:
             result["meta"] = dict(meta)
         return result
+
+
+def mode_name(mode: Mode | str | None, precision_target: float | None) -> str:
+    """Return what :attr:`Document.mode` says.
+
+    Raises:
+        InputError: neither or both are given.
+    """
+    if (mode is None) == (precision_target is None):
+        raise InputError("give either a mode or a precision_target")
+    return str(mode) if precision_target is None else f"precision>={precision_target:g}"

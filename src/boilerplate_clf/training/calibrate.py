@@ -1,8 +1,10 @@
-"""Temperature and thresholds: from logits to probabilities and decisions that can be relied on."""
+"""Chain and thresholds: from logits to probabilities and decisions that can be relied on."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -10,111 +12,241 @@ import numpy.typing as npt
 
 from boilerplate_clf.evaluation.metrics import (
     Gold,
+    appeal_recall,
     calibration_error,
     confusion,
     f1_scores,
     flagged_content,
 )
-from boilerplate_clf.inference.decide import decide, probabilities
+from boilerplate_clf.inference.chain import Chain
+from boilerplate_clf.inference.decide import Mode, decide
+from boilerplate_clf.training.data import LabelledDocument
 
 Floats = npt.NDArray[np.float64]
 
-_TEMPERATURES = np.geomspace(0.4, 4.0, 70)
-_THRESHOLDS = np.round(np.arange(0.2, 0.96, 0.025), 3)
+_TEMPERATURES = tuple(float(t) for t in np.round(np.geomspace(0.7, 4.5, 14), 3))
+_STRENGTHS = tuple(float(v) for v in np.round(np.arange(0.0, 1.05, 0.1), 2))
+_KEEP_BIASES = tuple(float(v) for v in np.arange(-0.5, 2.25, 0.25))
+_THRESHOLDS = np.round(np.concatenate([np.arange(0.2, 0.96, 0.025), [0.965, 0.975, 0.985, 0.99, 0.995]]), 3)
+_COARSE = (0.3, 0.4, 0.5, 0.6, 0.7, 0.775, 0.825, 0.875, 0.9, 0.925, 0.95, 0.975, 0.99)
+_MOST_COMBINATIONS = 3000
+_NEAR = 0.051
+_LEAST_CHOSEN = 10
+"""Paragraphs below which a measured precision says nothing."""
 
 
 @dataclass(frozen=True)
 class CalibrateConfig:
     """What the thresholds are chosen for."""
 
-    max_content_flagged: float = 0.003
-    """Most of the content (view ``text``) that may be labelled as an appeal."""
+    balanced: float = 0.003
+    """Most of the content (view ``text``) that may be labelled as an appeal in mode ``balanced``."""
+    careful: float = 0.001
+    """The same in mode ``careful``."""
     folds: int = 5
     """Publisher-wise folds of the honest estimate."""
     seed: int = 0
 
 
-def fit_temperature(logits: npt.NDArray[Any], gold: npt.NDArray[np.int64]) -> float:
-    """Return the temperature with the least negative log likelihood (Guo et al. 2017)."""
+def affinities(documents: Sequence[LabelledDocument], labels: Sequence[str]) -> Floats:
+    """Return the pointwise mutual information ``(labels, labels)`` of a label and the next one.
 
-    def loss(temperature: float) -> float:
-        scores = probabilities(logits, temperature)
-        return float(-np.log(scores[np.arange(len(gold)), gold] + 1e-12).mean())
+    Counted over neighbouring decided paragraphs, each pair of labels once more than it occurs.
+    """
+    number = {name: i for i, name in enumerate(labels)}
+    counts = np.ones((len(labels), len(labels)))
+    for document in documents:
+        for one, other in pairwise(document.labels):
+            if one in number and other in number:
+                counts[number[one], number[other]] += 1
+    joint = counts / counts.sum()
+    result: Floats = np.log(joint / np.outer(joint.sum(axis=1), joint.sum(axis=0)))
+    return result
 
-    return float(min(_TEMPERATURES, key=loss))
+
+class ChainFit:
+    """Fits the chain's temperature, strength and bias to labelled documents.
+
+    Args:
+        logits: ``(paragraphs, labels)`` of all documents, one after another.
+        lengths: paragraphs of each document.
+        gold: labels of the decided paragraphs.
+        affinity: of :func:`affinities`.
+        keep: index of the label whose bias is fitted.
+    """
+
+    def __init__(
+        self, logits: npt.NDArray[Any], lengths: Sequence[int], gold: Gold, affinity: Floats, keep: int
+    ) -> None:
+        """Hold the documents; what was computed once is kept."""
+        self._parts = np.split(logits, np.cumsum(lengths)[:-1])
+        self._gold, self._affinity, self._keep = gold, affinity, keep
+        self._losses: dict[tuple[float, float, float], Floats] = {}
+
+    def chain(self, temperature: float, strength: float, bias: float) -> Chain:
+        """Return the chain with these weights."""
+        weights = [0.0] * len(self._affinity)
+        weights[self._keep] = bias
+        transitions = [tuple(float(v) for v in row) for row in np.round(strength * self._affinity, 4)]
+        return Chain(temperature, tuple(transitions), tuple(weights))
+
+    def scores(self, chain: Chain) -> Floats:
+        """Return the decided paragraphs' probabilities ``(paragraphs, labels)``."""
+        return np.concatenate(chain.marginals(self._parts))[self._gold.decided]
+
+    def fit(self, among: npt.NDArray[np.bool_] | None = None) -> Chain:
+        """Return the chain with the least negative log likelihood.
+
+        Args:
+            among: mask over the decided paragraphs whose likelihood counts; None: all.
+        """
+
+        def loss(weights: tuple[float, float, float]) -> float:
+            return float(self._loss(weights)[among].mean())
+
+        found = []
+        for strength in _STRENGTHS:
+            temperature, bias = 1.5, 0.0
+            for _ in range(2):
+                temperature = min(_TEMPERATURES, key=lambda t: loss((t, strength, bias)))
+                bias = min(_KEEP_BIASES, key=lambda b: loss((temperature, strength, b)))
+            found.append((temperature, strength, bias))
+        return self.chain(*min(found, key=loss))
+
+    def _loss(self, weights: tuple[float, float, float]) -> Floats:
+        if weights not in self._losses:
+            scores = self.scores(self.chain(*weights))
+            self._losses[weights] = -np.log(scores[np.arange(len(scores)), self._gold.index] + 1e-12)
+        return self._losses[weights]
 
 
 def fit_thresholds(scores: Floats, gold: Gold, keep: int, limit: float) -> list[float]:
     """Return the threshold per label with the best macro-F1 (view ``text``) under the limit.
 
-    One common threshold is chosen first, then each label's own is moved one step at most twice:
-    a full search per label would fit the few rare examples instead of the model.
+    All combinations of a coarse grid are tried, then each label's threshold is moved a little: a coarse
+    grid, since a fine one would fit the few rare examples instead of the model. With many labels, where
+    the combinations are too many, one common threshold is the start.
     """
     mask = gold.view("text")
     scores, index = scores[mask], gold.index[mask]
     size = scores.shape[1]
+    others = [label for label in range(size) if label != keep]
 
-    def value(thresholds: list[float]) -> tuple[bool, float]:
-        matrix = confusion(index, decide(scores, thresholds, keep), size)
+    def value(thresholds: Sequence[float]) -> tuple[bool, float]:
+        least = np.zeros(size)
+        least[others] = thresholds
+        matrix = confusion(index, decide(scores, least.tolist(), keep), size)
         flagged = float(flagged_content(matrix, keep))
         within = flagged <= limit
         return within, float(f1_scores(matrix)[2].mean()) if within else -flagged
 
-    best = max(([float(t)] * size for t in _THRESHOLDS), key=value)
-    for _ in range(2):
-        for label in range(size):
-            if label != keep:
-                options = [
-                    [*best[:label], min(0.975, max(0.2, best[label] + move)), *best[label + 1 :]]
-                    for move in (0.0, -0.05, 0.05)
-                ]
-                best = max(options, key=value)
-    best[keep] = 0.0
-    return [round(t, 3) for t in best]
+    starts: Iterable[tuple[float, ...]] = ((float(t),) * len(others) for t in _THRESHOLDS)
+    if len(_COARSE) ** len(others) <= _MOST_COMBINATIONS:
+        starts = product(_COARSE, repeat=len(others))
+    best = max(starts, key=value)
+    for place in range(len(others)):
+        near = [float(t) for t in _THRESHOLDS if abs(t - best[place]) <= _NEAR]
+        options = [(*best[:place], t, *best[place + 1 :]) for t in (best[place], *near)]
+        best = max(options, key=value)
+    found = [0.0] * size
+    for label, threshold in zip(others, best, strict=True):
+        found[label] = round(threshold, 3)
+    return found
+
+
+def precision_curve(scores: Floats, gold: Gold, label: int, keep: int) -> list[tuple[float, float]]:
+    """Return (threshold, precision from there on) of a label in view ``text``, ascending in both.
+
+    A paragraph counts where the label is the likeliest but for ``keep``; a threshold is listed where
+    it is more precise than all lower ones, and as long as enough paragraphs reach it.
+    """
+    mask = gold.view("text")
+    scores, index = scores[mask], gold.index[mask]
+    others = scores.copy()
+    others[:, keep] = -1.0
+    first = others.argmax(axis=1) == label
+    curve: list[tuple[float, float]] = []
+    for threshold in _THRESHOLDS:
+        chosen = first & (scores[:, label] >= threshold)
+        if chosen.sum() < _LEAST_CHOSEN:
+            break
+        precision = float((index[chosen] == label).mean())
+        if not curve or precision > curve[-1][1]:
+            curve.append((float(threshold), round(precision, 4)))
+    return curve
 
 
 def calibrate(
-    logits: npt.NDArray[Any], gold: Gold, keep_label: str, config: CalibrateConfig
+    logits: npt.NDArray[Any],
+    lengths: Sequence[int],
+    gold: Gold,
+    affinity: Floats,
+    keep_label: str,
+    config: CalibrateConfig,
 ) -> dict[str, Any]:
-    """Fit temperature and thresholds on all of ``gold``, and estimate what they are worth.
+    """Fit chain and thresholds on all of ``gold``, and estimate what they are worth.
 
     The estimate is publisher-wise cross-validated: each fold's labels are decided with values that
     were fitted on the other folds' publishers, so it is not flattered by the fit.
 
     Args:
-        logits: ``(paragraphs, labels)``, of the decidable paragraphs.
-        gold: the same paragraphs' labels.
+        logits: ``(paragraphs, labels)``, of all paragraphs, one document after another.
+        lengths: paragraphs of each document.
+        gold: labels of the decided ones.
+        affinity: how labels follow one another, of :func:`affinities` on the training data.
         keep_label: what a doubtful paragraph falls back to.
-        config: limit and folds.
+        config: limits and folds.
     """
     keep = gold.labels.index(keep_label)
-    temperature = fit_temperature(logits, gold.index)
-    scores = probabilities(logits, temperature)
-    thresholds = fit_thresholds(scores, gold, keep, config.max_content_flagged)
+    limits = {Mode.CAREFUL: config.careful, Mode.BALANCED: config.balanced}
+    fit = ChainFit(logits, lengths, gold, affinity, keep)
+    chain = fit.fit()
+    scores = fit.scores(chain)
+    thresholds = {mode: fit_thresholds(scores, gold, keep, limit) for mode, limit in limits.items()}
+    curves = {
+        name: precision_curve(scores, gold, label, keep)
+        for label, name in enumerate(gold.labels)
+        if label != keep
+    }
     rng = np.random.default_rng(config.seed)
     fold_of = rng.integers(config.folds, size=int(gold.publisher.max()) + 1)[gold.publisher]
-    honest = np.full(len(gold.index), keep, np.int64)
+    honest = {mode: np.full(len(gold.index), keep, np.int64) for mode in Mode}
     honest_scores = np.zeros_like(scores)
     for fold in range(config.folds):
         out = fold_of == fold
         if not out.any() or out.all():
             continue
         rest = Gold(gold.labels, gold.index[~out], gold.publisher[~out], gold.long[~out], gold.decided)
-        fold_temperature = fit_temperature(logits[~out], rest.index)
-        fold_thresholds = fit_thresholds(
-            probabilities(logits[~out], fold_temperature), rest, keep, config.max_content_flagged
-        )
-        honest_scores[out] = probabilities(logits[out], fold_temperature)
-        honest[out] = decide(honest_scores[out], fold_thresholds, keep)
+        fold_scores = fit.scores(fit.fit(among=~out))
+        honest_scores[out] = fold_scores[out]
+        honest[Mode.BEST_GUESS][out] = decide(fold_scores[out], None, keep)
+        for mode, limit in limits.items():
+            fold_thresholds = fit_thresholds(fold_scores[~out], rest, keep, limit)
+            honest[mode][out] = decide(fold_scores[out], fold_thresholds, keep)
     mask = gold.view("text")
-    matrix = confusion(gold.index[mask], honest[mask], len(gold.labels))
     return {
-        "temperature": temperature,
-        "thresholds": dict(zip(gold.labels, thresholds, strict=True)),
+        "chain": asdict(chain),
+        "thresholds": {
+            mode.value: dict(zip(gold.labels, values, strict=True)) for mode, values in thresholds.items()
+        },
+        "precision": curves,
         "cross_validated": {
             "view": "text",
-            "macro_f1": float(f1_scores(matrix)[2].mean()),
-            "content_flagged": float(flagged_content(matrix, keep)),
             "ece": calibration_error(honest_scores[mask], gold.index[mask])[0],
+            "modes": {
+                mode.value: _worth(gold.index[mask], found[mask], len(gold.labels), keep)
+                for mode, found in honest.items()
+            },
         },
+    }
+
+
+def _worth(
+    index: npt.NDArray[np.int64], found: npt.NDArray[np.int64], labels: int, keep: int
+) -> dict[str, float]:
+    matrix = confusion(index, found, labels)
+    return {
+        "macro_f1": float(f1_scores(matrix)[2].mean()),
+        "content_flagged": float(flagged_content(matrix, keep)),
+        "appeal_recall": appeal_recall(matrix, keep),
     }

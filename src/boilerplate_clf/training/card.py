@@ -7,6 +7,7 @@ from typing import Any
 
 from boilerplate_clf.bundle.manifest import Manifest
 from boilerplate_clf.files import atomic_write
+from boilerplate_clf.inference.decide import DEFAULT_MODE, Mode
 
 
 def write_card(path: Path, manifest: Manifest, records: dict[str, dict[str, Any]]) -> None:
@@ -15,7 +16,7 @@ def write_card(path: Path, manifest: Manifest, records: dict[str, dict[str, Any]
     Args:
         path: of the Markdown file.
         manifest: the bundle's.
-        records: of the stages ``pretrain``, ``finetune``, ``calibrate`` and ``export``.
+        records: of the stages before.
     """
     with atomic_write(path) as stream:
         stream.write(render_card(manifest, records).encode())
@@ -29,8 +30,10 @@ def render_card(manifest: Manifest, records: dict[str, dict[str, Any]]) -> str:
         "Labels each paragraph of a German article as " + ", ".join(f"`{n}`" for n in manifest.labels) + ". "
         "It reads all paragraphs of a document together.",
         "## Measured on dev",
-        _metrics(records["export"]["dev"]),
+        _metrics(records["calibrate"]["dev"]),
         _calibration(manifest, records["calibrate"]),
+        "Risk and coverage (int8, mode best-guess, view `text`):",
+        _risk_coverage(records["calibrate"]["dev"]),
         "## int8 against fp32",
         _parity(records["export"]["parity"]),
         "## How it was made",
@@ -61,7 +64,7 @@ def _metrics(dev: dict[str, Any]) -> str:
     ]
     for view in ("text", "all"):
         for kind in ("int8", "fp32"):
-            figures = dev[kind][view]
+            figures = dev[kind][DEFAULT_MODE][view]
             low, high = figures["macro_f1_interval"]
             lines.append(
                 f"| {view} | {kind} | {figures['macro_f1']:.3f} ({low:.3f}-{high:.3f}) "
@@ -72,11 +75,22 @@ def _metrics(dev: dict[str, Any]) -> str:
         "| label (int8, view text) | precision | recall | F1 (95 % interval) | paragraphs |",
         "|---|---|---|---|---|",
     ]
-    for name, row in dev["int8"]["text"]["labels"].items():
+    for name, row in dev["int8"][DEFAULT_MODE]["text"]["labels"].items():
         low, high = row["f1_interval"]
         lines.append(
             f"| {name} | {row['precision']:.3f} | {row['recall']:.3f} "
             f"| {row['f1']:.3f} ({low:.3f}-{high:.3f}) | {row['support']} |"
+        )
+    lines += [
+        "",
+        "| mode (int8) | macro-F1 text | macro-F1 all | content flagged text | appeals found text |",
+        "|---|---|---|---|---|",
+    ]
+    for mode, views in dev["int8"].items():
+        text = views["text"]
+        lines.append(
+            f"| {mode} | {text['macro_f1']:.3f} | {views['all']['macro_f1']:.3f} "
+            f"| {text['content_flagged']:.2%} | {text['appeal_recall']:.1%} |"
         )
     lines += [
         "",
@@ -86,14 +100,37 @@ def _metrics(dev: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _risk_coverage(dev: dict[str, Any]) -> str:
+    lines = ["| surest share of the paragraphs | least confidence | wrong labels |", "|---|---|---|"]
+    for point in dev["int8"][Mode.BEST_GUESS]["text"]["risk_coverage"]:
+        lines.append(f"| {point['coverage']:.1%} | {point['confidence']:.3f} | {point['risk']:.2%} |")
+    return "\n".join(lines)
+
+
 def _calibration(manifest: Manifest, record: dict[str, Any]) -> str:
     honest = record["cross_validated"]
-    thresholds = ", ".join(f"{k} {v}" for k, v in manifest.thresholds.items() if k != manifest.keep_label)
-    return (
-        f"Temperature {manifest.temperature:.3f}; thresholds: {thresholds}. With both fitted on other "
-        f"publishers of dev (publisher-wise cross-validation): macro-F1 {honest['macro_f1']:.3f}, content "
-        f"flagged {honest['content_flagged']:.2%}, ECE {honest['ece']:.3f} (view text)."
-    )
+    chain = manifest.chain
+    bias = chain.bias[manifest.labels.index(manifest.keep_label)] if chain.bias else 0.0
+    lines = [
+        f"Temperature {chain.temperature:.3f}, bias of {manifest.keep_label} {bias:g}, transitions in "
+        f"`bundle.json`; ECE with all of them fitted on other publishers {honest['ece']:.3f}.",
+        "",
+        "| mode | thresholds | macro-F1 | content flagged | appeals found |",
+        "|---|---|---|---|---|",
+    ]
+    for mode, row in honest["modes"].items():
+        values = manifest.thresholds.get(mode, {})
+        shown = ", ".join(f"{k} {v}" for k, v in values.items() if k != manifest.keep_label)
+        lines.append(
+            f"| {mode} | {shown} | {row['macro_f1']:.3f} | {row['content_flagged']:.2%} "
+            f"| {row['appeal_recall']:.1%} |"
+        )
+    lines += [
+        "",
+        "Figures of this table: publisher-wise cross-validation on dev, view `text`; each fold is decided "
+        "with chain and thresholds fitted on the other folds' publishers.",
+    ]
+    return "\n".join(lines)
 
 
 def _parity(parity: dict[str, Any]) -> str:
@@ -117,10 +154,20 @@ def _training(records: dict[str, dict[str, Any]]) -> str:
         lines.append(
             f"- Encoder: {shape['layers']} layers x {shape['hidden_size']}, vocabulary "
             f"{pre['shards']['vocab_size']}, masked-LM pre-training on {pre['tokens'] / 1e6:.1f} M tokens "
-            f"in {pre['minutes']} minutes on {pre['hardware']}; held-out loss {pre['held_out_loss']:.3f} "
+            f"in {pre['minutes']} minutes on {pre['hardware']}{_before(pre)}; "
+            f"held-out loss {pre['held_out_loss']:.3f} "
             f"(pseudo-perplexity {pre['held_out_pseudo_perplexity']:.1f})"
         )
         lines.append("- Corpus: " + ", ".join(pre["shards"]["sources"]))
+    linear = records["linear"]["config"]
+    if linear["weight"]:
+        lines.append(f"- N-gram model beside the encoder: at most {linear['ngrams']:,} n-grams")
+    if "teacher" in (taught := records["selftrain"]):
+        counts = ", ".join(f"{name} {count:,}" for name, count in taught["labels"].items())
+        lines.append(
+            f"- Self-training: {taught['pages']:,} of {taught['documents']:,} unlabelled pages, labelled by "
+            f"{taught['teacher']['name']} {taught['teacher']['version']} and the n-gram model ({counts})"
+        )
     lines.append(
         f"- Fine-tuning: {tuned['steps']} steps, {tuned['tokens'] / 1e6:.1f} M tokens, "
         f"{tuned['minutes']} minutes on {tuned['hardware']}, {tuned['date']}, commit {tuned['commit']}"
@@ -133,3 +180,8 @@ def _training(records: dict[str, dict[str, Any]]) -> str:
         )
     lines.append("- Versions: " + ", ".join(f"{k} {v}" for k, v in tuned["versions"].items()))
     return "\n".join(lines)
+
+
+def _before(pretrained: dict[str, Any]) -> str:
+    before = pretrained.get("started_from")
+    return f", after {before['tokens'] / 1e6:.1f} M tokens of an earlier run" if before else ""

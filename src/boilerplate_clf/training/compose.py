@@ -24,6 +24,8 @@ class ComposeConfig:
 
     content_page_share: float = 0.5
     """Share of the labelled pages without any appeal that an epoch shows."""
+    pseudo_page_share: float = 0.25
+    """Share of the pages labelled by a teacher that an epoch shows."""
     composed_per_block: float = 1.0
     """Composed documents per authored block (each block is used about three times as often)."""
     lone_per_block: float = 0.35
@@ -46,6 +48,7 @@ class Composer:
             own articles are added.
         keep_label: the label of article text.
         config: shares.
+        pseudo: pages labelled by a teacher; shown as they are.
     """
 
     def __init__(
@@ -55,9 +58,10 @@ class Composer:
         carriers: Sequence[LabelledDocument],
         keep_label: str,
         config: ComposeConfig,
+        pseudo: Sequence[LabelledDocument] = (),
     ) -> None:
         """Sort the material into appeals, negatives and carriers."""
-        self.keep, self.config = keep_label, config
+        self.keep, self.config, self.pseudo = keep_label, config, list(pseudo)
         self.with_appeals = [page for page in pages if self._has_appeal(page)]
         self.without = [page for page in pages if not self._has_appeal(page)]
         self.appeals = [block for block in blocks if self._has_appeal(block)]
@@ -82,6 +86,7 @@ class Composer:
         config = self.config
         documents = list(self.with_appeals)
         documents += [page for page in self.without if rng.random() < config.content_page_share]
+        documents += [page for page in self.pseudo if rng.random() < config.pseudo_page_share]
         if self.blocks and self.carriers:
             documents += [
                 self._composed(rng) for _ in range(int(len(self.blocks) * config.composed_per_block))

@@ -5,7 +5,7 @@ Paths in it are relative to the file itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -15,7 +15,9 @@ from boilerplate_clf.training.calibrate import CalibrateConfig
 from boilerplate_clf.training.corpus import Source
 from boilerplate_clf.training.extras import require
 from boilerplate_clf.training.finetune import FinetuneConfig
+from boilerplate_clf.training.linear import LinearConfig
 from boilerplate_clf.training.pretrain import PretrainConfig
+from boilerplate_clf.training.selftrain import SelfTrainingConfig
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,18 @@ class PipelineConfig:
     data: DataConfig
     corpus: tuple[Source, ...] = ()
     base: str | None = None
-    """A local folder or hub id of an encoder; replaces tokenizer, embeddings and pre-training."""
+    """A local folder (relative to the file, too) or hub id of an encoder; replaces tokenizer, embeddings
+    and pre-training."""
+    teacher: Path | None = None
+    """Run folder of an earlier model: its tokenizer is taken over, pre-training goes on from its
+    encoder, and it labels the pages of ``self_training``."""
     labels: tuple[str, ...] = LABELS
     keep_label: str = CONTENT
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     embeddings: EmbeddingsConfig = field(default_factory=EmbeddingsConfig)
     pretrain: PretrainConfig = field(default_factory=PretrainConfig)
+    linear: LinearConfig = field(default_factory=LinearConfig)
+    self_training: SelfTrainingConfig = field(default_factory=SelfTrainingConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
     calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
 
@@ -105,6 +113,12 @@ def load_config(path: Path) -> PipelineConfig:
     _refuse_unknown(raw, PipelineConfig, path, "")
     if (config.base is None) == (not config.corpus):
         raise ConfigError(f"{path}: give either 'base' or 'corpus': where does the encoder come from?")
+    if config.self_training.unlabelled and config.teacher is None:
+        raise ConfigError(f"{path}: 'self_training' needs a 'teacher'")
+    if config.base is not None and config.teacher is not None:
+        raise ConfigError(f"{path}: 'base' and 'teacher' are two starts: give one of them")
+    if config.base is not None and (local := path.resolve().parent / config.base).is_dir():
+        config = replace(config, base=str(local))
     resolved: PipelineConfig = _resolve(config, path.resolve().parent)
     return resolved
 

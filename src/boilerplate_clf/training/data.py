@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from boilerplate_clf.errors import DataError
+from boilerplate_clf.files import atomic_write
+from boilerplate_clf.inference.classifier import model_text
 from boilerplate_clf.labels import UNDECIDED
+from boilerplate_clf.text import trim
 from boilerplate_clf.training.corpus import open_text
 from boilerplate_clf.training.extras import require
 
@@ -35,6 +38,10 @@ class LabelledDocument:
     def __len__(self) -> int:
         """Return the number of paragraphs."""
         return len(self.texts)
+
+    def model_texts(self) -> list[str]:
+        """Return what a model sees of each paragraph, as in :meth:`Classifier.predict`."""
+        return [model_text(text, trim(text)) for text in self.texts]
 
 
 def read_labelled(path: Path, labels: Sequence[str] | None = None) -> list[LabelledDocument]:
@@ -53,6 +60,16 @@ def read_labelled(path: Path, labels: Sequence[str] | None = None) -> list[Label
     if not documents:
         raise DataError(f"{path}: no documents in this file")
     return documents
+
+
+def write_labelled(path: Path, documents: Iterable[LabelledDocument]) -> None:
+    """Write documents in the format that :func:`read_labelled` reads."""
+    with atomic_write(path) as stream:
+        for document in documents:
+            pairs = zip(document.texts, document.labels, strict=True)
+            paragraphs = [{"text": text, "label": label} for text, label in pairs]
+            record = {"page": document.page, "publisher": document.publisher, "paragraphs": paragraphs}
+            stream.write((json.dumps(record, ensure_ascii=False) + "\n").encode())
 
 
 def _jsonl_records(path: Path) -> Iterator[tuple[str, Any]]:

@@ -20,17 +20,15 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from boilerplate_clf.evaluation.metrics import VIEWS, gold_of, macro_f1
 from boilerplate_clf.files import write_json
-from boilerplate_clf.inference.classifier import model_text
 from boilerplate_clf.inference.session import Session
 from boilerplate_clf.inference.windows import Window, WindowConfig, make_windows
 from boilerplate_clf.labels import CONTENT, LABELS, UNDECIDED
-from boilerplate_clf.text import trim
 from boilerplate_clf.training.compose import ComposeConfig, Composer
 from boilerplate_clf.training.data import LabelledDocument
 from boilerplate_clf.training.loop import Schedule, State, Trainer, pick_device, seed_everything
 from boilerplate_clf.training.model import ParagraphClassifier
 from boilerplate_clf.training.runs import finish_stage, read_stage
-from boilerplate_clf.training.tokenizer import CLS, PAD, PAR, SEP, token_id
+from boilerplate_clf.training.tokenizer import CLS, MASK, PAD, PAR, SEP, token_id
 
 WEIGHTS, MODEL_CONFIG = "classifier.safetensors", "classifier.json"
 _IGNORE = -100
@@ -59,6 +57,9 @@ class FinetuneConfig:
     head_factor: float = 3.0
     """Learning rate of the new layers as a multiple of the encoder's."""
     label_smoothing: float = 0.02
+    token_dropout: float = 0.1
+    """Mean share of the pieces that training hides behind [MASK]; each window draws its own share
+    between 0 and twice this."""
     average_decay: float = 0.998
     """Of the exponential moving average of the weights, which is what is evaluated and kept."""
     evaluate_every: int = 400
@@ -83,7 +84,7 @@ class Featurizer:
 
     def encode(self, document: LabelledDocument) -> list[list[int]]:
         """Return the token ids of each paragraph, uncut."""
-        texts = [model_text(text, trim(text)) for text in document.texts]
+        texts = document.model_texts()
         return [e.ids for e in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
 
     def examples(self, document: LabelledDocument) -> list[Example]:
@@ -107,6 +108,18 @@ def collate(examples: Sequence[Example], pad_id: int) -> tuple[torch.Tensor, tor
         markers[row, : len(example.window.markers)] = example.window.markers
         labels[row, : len(example.labels)] = example.labels
     return torch.from_numpy(ids), torch.from_numpy(markers), torch.from_numpy(labels)
+
+
+def drop_tokens(
+    ids: torch.Tensor, rate: float, mask_id: int, special: Sequence[int], generator: torch.Generator
+) -> torch.Tensor:
+    """Return ``ids`` ``(B, T)`` with pieces replaced by ``mask_id``, special tokens never.
+
+    No single word then decides alone, and pages that are seen often look different each time.
+    """
+    rates = torch.rand(len(ids), 1, generator=generator) * (2 * rate)
+    hidden = torch.rand(ids.shape, generator=generator) < rates
+    return torch.where(hidden & ~torch.isin(ids, torch.tensor(special)), mask_id, ids)
 
 
 def make_batches(examples: Sequence[Example], batch_tokens: int, rng: random.Random) -> list[list[Example]]:
@@ -187,7 +200,9 @@ def window_config(tokenizer: Tokenizer, budgets: Budgets) -> WindowConfig:
 
 def load_encoder(base: Path | str, dropout: float) -> PreTrainedModel:
     """Load a checkpoint (safetensors only, no remote code) and set its dropout."""
-    encoder = AutoModel.from_pretrained(str(base), trust_remote_code=False, use_safetensors=True)
+    encoder = AutoModel.from_pretrained(
+        str(base), trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+    )
     for module in encoder.modules():
         if isinstance(module, nn.Dropout):
             module.p = dropout
@@ -243,6 +258,8 @@ def finetune(
     dev: Sequence[LabelledDocument],
     output: Path,
     *,
+    pseudo: Sequence[LabelledDocument] = (),
+    ngram_share: npt.NDArray[np.float32] | None = None,
     labels: Sequence[str] = LABELS,
     keep_label: str = CONTENT,
     facts: dict[str, Any] | None = None,
@@ -250,6 +267,22 @@ def finetune(
     """Fine-tune ``base`` and keep the weights with the best macro-F1 on ``dev``.
 
     ``dev`` is measured on, never trained on. A killed run goes on from its checkpoint.
+
+    Args:
+        config: of the stage.
+        base: folder or hub id of the encoder.
+        tokenizer: of the encoder.
+        pages: labelled pages.
+        blocks: authored blocks and mined negatives.
+        carriers: articles into which blocks are set.
+        dev: labelled pages of other publishers.
+        output: folder of the stage.
+        pseudo: pages labelled by a teacher.
+        ngram_share: ``(paragraphs of dev, labels)``, what the n-gram model adds to the logits: the
+            weights are kept that are best together with it.
+        labels: names of the model's outputs.
+        keep_label: the label of article text.
+        facts: for the record.
 
     Returns:
         The stage's record with the history of dev scores.
@@ -269,8 +302,12 @@ def finetune(
     ).to(pick_device())
     decay = get_ema_multi_avg_fn(config.average_decay)  # type: ignore[no-untyped-call]
     average = AveragedModel(model, multi_avg_fn=decay)
-    composer = Composer(pages, blocks, carriers, keep_label, config.compose)
+    composer = Composer(pages, blocks, carriers, keep_label, config.compose, pseudo)
     rng = random.Random(config.seed)
+    hider = torch.Generator().manual_seed(config.seed)
+    w = featurizer.windows
+    special = (w.cls_id, w.sep_id, w.pad_id, w.marker_id)
+    mask_id = token_id(tokenizer, MASK) if config.token_dropout else -1
     criterion = nn.CrossEntropyLoss(ignore_index=_IGNORE, label_smoothing=config.label_smoothing)
 
     def batches() -> Iterator[list[Example]]:
@@ -282,7 +319,10 @@ def finetune(
     def loss_of(batch: list[Example]) -> tuple[torch.Tensor, int]:
         if trainer.state.step:
             average.update_parameters(model)
-        ids, markers, gold = (part.to(trainer.device) for part in collate(batch, featurizer.windows.pad_id))
+        ids, markers, gold = collate(batch, featurizer.windows.pad_id)
+        if config.token_dropout:
+            ids = drop_tokens(ids, config.token_dropout, mask_id, special, hider)
+        ids, markers, gold = (part.to(trainer.device) for part in (ids, markers, gold))
         logits = model(ids, markers)
         return criterion(logits.flatten(0, 1).float(), gold.flatten()), ids.numel()
 
@@ -296,13 +336,16 @@ def finetune(
     )
     if (saved := trainer.resume()) is not None:
         average.load_state_dict(saved["average"])
-        # A resumed run starts a new epoch, with a draw of its own.
+        # A resumed run starts a new epoch, with draws of its own.
+        hider.manual_seed(config.seed + trainer.state.step)
         rng.seed(f"{config.seed}-{trainer.state.step}")
     gold = gold_of(dev, labels)
     history: list[dict[str, Any]] = []
 
     def evaluate(state: State) -> None:
         logits = np.concatenate(predict_logits(average.module, featurizer, dev))
+        if ngram_share is not None:
+            logits += ngram_share
         predicted = logits.argmax(axis=1)[gold.decided]
         scores = {
             f"macro_f1_{view}": round(macro_f1(gold.index[mask], predicted[mask], len(labels)), 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from transformers import AutoModel, AutoTokenizer
 
 from boilerplate_clf.bundle.manifest import TOKENIZER
@@ -23,7 +24,9 @@ def foreign_base(base: str, tokenizer_folder: Path, encoder_folder: Path) -> Non
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
-        encoder = AutoModel.from_pretrained(base, trust_remote_code=False, use_safetensors=True)
+        encoder = AutoModel.from_pretrained(
+            base, trust_remote_code=False, use_safetensors=True, dtype=torch.float32
+        )
     except (OSError, ValueError) as error:
         raise TrainingError(f"base {base!r} cannot be loaded: {str(error).splitlines()[0]}") from error
     backend = getattr(tokenizer, "backend_tokenizer", None)

@@ -1,6 +1,7 @@
 """The stages of a model, from raw text to a bundle.
 
-``tokenizer`` → ``pretrain`` → ``finetune`` → ``calibrate`` → ``export`` → ``card``
+``tokenizer`` → ``pretrain`` → ``linear`` → ``selftrain`` → ``finetune`` → ``export`` → ``calibrate``
+→ ``card``
 
 Each stage is a function of the configuration and the run folder, writes into a folder of its own
 and is skipped when that folder says that it is done; a killed stage goes on from its checkpoint.
@@ -15,22 +16,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
 
 from boilerplate_clf.bundle import load_bundle
-from boilerplate_clf.bundle.manifest import CARD, MANIFEST, MODEL, TOKENIZER, FileEntry, Manifest
-from boilerplate_clf.errors import DataError, TrainingError
+from boilerplate_clf.bundle.manifest import MODEL, NGRAMS, TOKENIZER
+from boilerplate_clf.errors import TrainingError
 from boilerplate_clf.evaluation.metrics import VIEWS, describe, gold_of
-from boilerplate_clf.files import atomic_write, sha256_file
-from boilerplate_clf.inference.decide import decide, probabilities
+from boilerplate_clf.files import atomic_write, replace_folder, sha256_file
+from boilerplate_clf.inference.chain import Chain
+from boilerplate_clf.inference.decide import Decider, Mode, decide
+from boilerplate_clf.inference.ngrams import NgramScorer
 from boilerplate_clf.inference.session import Session
 from boilerplate_clf.inference.windows import WindowConfig
 from boilerplate_clf.training import export as exporting
-from boilerplate_clf.training.calibrate import calibrate
-from boilerplate_clf.training.card import write_card
+from boilerplate_clf.training.assemble import BUNDLE, assemble
+from boilerplate_clf.training.calibrate import affinities, calibrate
 from boilerplate_clf.training.config import PipelineConfig
 from boilerplate_clf.training.corpus import sample_texts
-from boilerplate_clf.training.data import LabelledDocument, count_labels, read_labelled
+from boilerplate_clf.training.data import LabelledDocument, count_labels, read_labelled, write_labelled
 from boilerplate_clf.training.embeddings import train_embeddings
+from boilerplate_clf.training.encoder import ENCODER, save_encoder
 from boilerplate_clf.training.finetune import (
     Featurizer,
     finetune,
@@ -39,15 +45,17 @@ from boilerplate_clf.training.finetune import (
     predict_logits,
 )
 from boilerplate_clf.training.foreign import foreign_base
-from boilerplate_clf.training.leakage import find_leaks, refuse_pages, without_leaks
-from boilerplate_clf.training.negatives import mine
+from boilerplate_clf.training.leakage import find_leaks, without_leaks
+from boilerplate_clf.training.linear import fit_linear, linear_scores
 from boilerplate_clf.training.pretrain import pretrain
-from boilerplate_clf.training.runs import commit, finish_stage, read_stage, versions
+from boilerplate_clf.training.runs import finish_stage, read_stage
+from boilerplate_clf.training.selftrain import ensemble, label_pages, read_unlabelled
 from boilerplate_clf.training.shards import build_shards
 from boilerplate_clf.training.tokenizer import load_tokenizer, train_tokenizer
+from boilerplate_clf.training.trainset import evaluation_data, read_files, training_data
 
-STAGES = ("tokenizer", "pretrain", "finetune", "calibrate", "export", "card")
-_FP32 = "model.fp32.onnx"
+STAGES = ("tokenizer", "pretrain", "linear", "selftrain", "finetune", "export", "calibrate", "card")
+_FP32, _PSEUDO = "model.fp32.onnx", "pages.jsonl"
 
 
 class Pipeline:
@@ -72,6 +80,8 @@ class Pipeline:
         functions: dict[str, Callable[[], None]] = {
             "tokenizer": self.tokenizer,
             "pretrain": self.pretrain,
+            "linear": self.linear,
+            "selftrain": self.selftrain,
             "finetune": self.finetune,
             "calibrate": self.calibrate,
             "export": self.export,
@@ -80,7 +90,7 @@ class Pipeline:
         functions[name]()
 
     def tokenizer(self) -> None:
-        """Train the vocabulary, or take the base model's."""
+        """Train the vocabulary, or take the base model's or the teacher's."""
         folder = self.run / "tokenizer"
         if read_stage(folder) is not None:
             return
@@ -88,6 +98,8 @@ class Pipeline:
         config = self.config
         if config.base is not None:
             foreign_base(config.base, folder, self.run / "pretrain")
+        elif config.teacher is not None:
+            shutil.copy(self._of_teacher("tokenizer") / TOKENIZER, folder / TOKENIZER)
         else:
             texts = sample_texts(config.corpus, config.tokenizer.sample_megabytes, config.pretrain.seed)
             trained = train_tokenizer(texts, config.tokenizer.vocab_size)
@@ -96,34 +108,105 @@ class Pipeline:
         finish_stage(folder, asdict(config.tokenizer), sha256=sha256_file(folder / TOKENIZER))
 
     def pretrain(self) -> None:
-        """Shard the corpus, start the embeddings by skip-gram, train the masked language model."""
+        """Shard the corpus and train the masked language model.
+
+        It starts from the teacher's encoder, or from embeddings trained by skip-gram.
+        """
         if self.config.base is not None:
             return
         self._needs("tokenizer")
         shards, config = self.run / "shards", self.config
         if not (shards / "index.json").exists():
             build_shards(config.corpus, self.run / "tokenizer" / TOKENIZER, shards)
-        start = None
-        if config.embeddings.tokens:
-            start = self.run / "embeddings.npy"
-            if not start.exists():
+        embeddings = None
+        if config.teacher is None and config.embeddings.tokens:
+            embeddings = self.run / "embeddings.npy"
+            if not embeddings.exists():
                 train_embeddings(
                     shards,
-                    start,
+                    embeddings,
                     size=config.pretrain.encoder.hidden_size,
                     tokens=config.embeddings.tokens,
                     workers=config.embeddings.workers,
                     seed=config.pretrain.seed,
                 )
-        pretrain(config.pretrain, shards, self.run / "pretrain", start)
+        start = self._of_teacher("pretrain") if config.teacher is not None else None
+        pretrain(config.pretrain, shards, self.run / "pretrain", embeddings, start)
+
+    def linear(self) -> None:
+        """Fit the n-gram model on the labelled training data."""
+        folder, config = self.run / "linear", self.config.linear
+        if read_stage(folder) is not None:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        if not config.weight:
+            finish_stage(folder, asdict(config))
+            return
+        pages, blocks, _, facts = training_data(self.config)
+        scorer = fit_linear(pages + blocks, self.config.labels, config)
+        with atomic_write(folder / NGRAMS) as stream:
+            stream.write(scorer.to_bytes())
+        dev = self._dev(self.config.labels)
+        gold = gold_of(dev, self.config.labels)
+        guess = np.concatenate(linear_scores(scorer, dev)).argmax(axis=1)[gold.decided]
+        measured = {view: describe(gold, guess, view, self.config.keep_label) for view in VIEWS}
+        finish_stage(folder, asdict(config), dev=measured, **facts)
+
+    def selftrain(self) -> None:
+        """Let the teacher label pages that nobody has labelled."""
+        self._needs("linear")
+        folder, config = self.run / "selftrain", self.config
+        if read_stage(folder) is not None:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        values = asdict(config.self_training) | {
+            "unlabelled": [path.name for path in config.self_training.unlabelled]
+        }
+        if not config.self_training.unlabelled:
+            finish_stage(folder, values)
+            return
+        teacher = load_bundle(self._of_teacher(BUNDLE))
+        manifest = teacher.manifest
+        if manifest.labels != config.labels:
+            raise TrainingError(f"the teacher {manifest.name} has labels {', '.join(manifest.labels)}")
+        documents = read_unlabelled(config.self_training.unlabelled)
+        session = Session(teacher.model, len(manifest.labels))
+        featurizer = self._featurizer(manifest.labels, manifest.windows)
+        linear = self._linear_scores(documents, manifest.labels)
+        scores = [
+            ensemble(logits, linear[number])
+            for number, document in enumerate(tqdm(documents, desc="selftrain", unit="page"))
+            for logits in onnx_logits(session, featurizer, [document])
+        ]
+        pages = label_pages(
+            documents, scores, config.labels, config.keep_label, config.self_training, config.finetune.seed
+        )
+        pages = without_leaks(pages, find_leaks(pages, evaluation_data(self.config)))
+        if pages:
+            write_labelled(folder / _PSEUDO, pages)
+        finish_stage(
+            folder,
+            values,
+            teacher={
+                "name": manifest.name,
+                "version": manifest.version,
+                "onnx_sha256": manifest.files[MODEL].sha256,
+            },
+            data={path.name: sha256_file(path) for path in config.self_training.unlabelled},
+            documents=len(documents),
+            pages=len(pages),
+            labels=count_labels(pages),
+        )
 
     def finetune(self) -> None:
         """Train the classifier on labelled pages, authored blocks and mined negatives."""
-        self._needs("tokenizer", "pretrain")
+        self._needs("tokenizer", "pretrain", "selftrain")
         if read_stage(self.run / "finetune") is not None:
             return
-        config, data = self.config, self.config.data
-        pages, blocks, carriers, facts = self.training_data()
+        config = self.config
+        pages, blocks, carriers, facts = training_data(config)
+        pseudo = self.run / "selftrain" / _PSEUDO
+        dev = self._dev(config.labels)
         finetune(
             config.finetune,
             self.run / "pretrain",
@@ -131,66 +214,22 @@ class Pipeline:
             pages,
             blocks,
             carriers,
-            read_labelled(data.dev, config.labels),
+            dev,
             self.run / "finetune",
+            pseudo=read_labelled(pseudo, config.labels) if pseudo.exists() else (),
+            ngram_share=self._ngram_share(dev, config.labels),
             labels=config.labels,
             keep_label=config.keep_label,
             facts=facts,
         )
 
-    def training_data(
-        self,
-    ) -> tuple[list[LabelledDocument], list[LabelledDocument], list[LabelledDocument], dict[str, Any]]:
-        """Read pages, blocks and carriers, checked and cleaned of leaks.
-
-        Returns:
-            Pages, blocks (mined negatives included), carriers, and the facts for the record.
-
-        Raises:
-            LeakageError: a page or publisher of the evaluation data is in the training data.
-        """
-        config, data = self.config, self.config.data
-        read = _reader(config.labels)
-        pages, blocks = read(data.pages), read(data.blocks)
-        dev = read((data.dev,))
-        refuse_pages(pages + blocks, dev)
-        seed = config.finetune.seed
-        negatives = mine(data.negatives.paths, data.negatives.count, seed, topical=True)
-        carriers = mine(data.carriers.paths, data.carriers.count, seed, topical=False, length=14)
-        leaks = find_leaks([*pages, *blocks, *negatives, *carriers], dev + read(data.never_train))
-        pages, blocks, negatives, carriers = (
-            without_leaks(part, leaks) for part in (pages, blocks, negatives, carriers)
-        )
-        files = (*data.pages, *data.blocks, data.dev, *data.never_train)
-        facts = {
-            "data": {path.name: sha256_file(path) for path in files},
-            "labels": {"pages": count_labels(pages), "blocks": count_labels(blocks)},
-            "mined": {"negatives": len(negatives), "carriers": len(carriers)},
-            "near_duplicates_removed": len(leaks),
-        }
-        return pages, blocks + negatives, carriers, facts
-
-    def calibrate(self) -> None:
-        """Fit temperature and thresholds on dev."""
-        self._needs("finetune")
-        folder = self.run / "calibrate"
-        if read_stage(folder) is not None:
-            return
-        model, labels, windows = load_classifier(self.run / "finetune")
-        dev = self._dev(labels)
-        gold = gold_of(dev, labels)
-        logits = np.concatenate(predict_logits(model, self._featurizer(labels, windows), dev))
-        config = self.config.calibrate
-        result = calibrate(logits[gold.decided], gold, self.config.keep_label, config)
-        finish_stage(folder, asdict(config), dev_sha256=sha256_file(self.config.data.dev), **result)
-
     def export(self) -> None:
-        """Write fp32 ONNX and int8, check both against torch, measure both on dev.
+        """Write fp32 ONNX and int8, and check both against torch on dev.
 
         Raises:
             TrainingError: the fp32 file does not say what the torch model says.
         """
-        calibration = self._needs("calibrate")
+        self._needs("finetune")
         folder = self.run / "export"
         if read_stage(folder) is not None:
             return
@@ -199,72 +238,74 @@ class Pipeline:
         featurizer, dev = self._featurizer(labels, windows), self._dev(labels)
         exporting.export_onnx(model, windows, folder / _FP32)
         exporting.quantize(folder / _FP32, folder / MODEL)
-        gold = gold_of(dev, labels)
-        logits = {"torch": np.concatenate(predict_logits(model, featurizer, dev))}
-        for kind, name in (("fp32", _FP32), ("int8", MODEL)):
-            session = Session((folder / name).read_bytes(), len(labels))
-            logits[kind] = np.concatenate(onnx_logits(session, featurizer, dev))
+        torch_logits = np.concatenate(predict_logits(model, featurizer, dev))
+        fp32, int8 = (self._onnx_logits(name, featurizer, dev) for name in (_FP32, MODEL))
         parity = {
-            "torch_to_fp32": exporting.compare(logits["torch"], logits["fp32"], labels),
-            "fp32_to_int8": exporting.compare(logits["fp32"], logits["int8"], labels),
+            "torch_to_fp32": exporting.compare(torch_logits, fp32, labels),
+            "fp32_to_int8": exporting.compare(fp32, int8, labels),
         }
         if (found := parity["torch_to_fp32"]["largest_difference"]) > exporting.MAX_EXPORT_DIFFERENCE:
             raise TrainingError(
                 f"the ONNX file differs from torch by {found:.4f} in a logit "
                 f"(limit {exporting.MAX_EXPORT_DIFFERENCE})"
             )
-        keep = self.config.keep_label
-        thresholds = [calibration["thresholds"][name] for name in labels]
+        finish_stage(folder, {}, parity=parity)
+
+    def calibrate(self) -> None:
+        """Fit chain and thresholds on dev to what is shipped, the int8 model, and measure every mode."""
+        self._needs("export")
+        folder, keep = self.run / "calibrate", self.config.keep_label
+        if read_stage(folder) is not None:
+            return
+        _, labels, windows = load_classifier(self.run / "finetune")
+        featurizer, dev = self._featurizer(labels, windows), self._dev(labels)
+        gold, lengths = gold_of(dev, labels), [len(document) for document in dev]
+        ngrams = self._ngram_share(dev, labels)
+        logits = {
+            kind: self._onnx_logits(name, featurizer, dev) + ngrams
+            for kind, name in (("int8", MODEL), ("fp32", _FP32))
+        }
+        affinity = affinities(read_files(self.config.data.pages, labels), labels)
+        config = self.config.calibrate
+        result = calibrate(logits["int8"], lengths, gold, affinity, keep, config)
+        chain = Chain(**result["chain"])
+        decider = Decider(tuple(labels), labels.index(keep), result["thresholds"])
         metrics = {}
-        for kind in ("fp32", "int8"):
-            scores = probabilities(logits[kind][gold.decided], calibration["temperature"])
-            decided = decide(scores, thresholds, labels.index(keep))
-            metrics[kind] = {view: describe(gold, decided, view, keep, scores) for view in VIEWS}
-        finish_stage(folder, {}, parity=parity, dev=metrics)
+        for kind, joined in logits.items():
+            parts = np.split(joined, np.cumsum(lengths)[:-1])
+            scores = np.concatenate(chain.marginals(parts))[gold.decided]
+            metrics[kind] = {
+                mode.value: {
+                    view: describe(gold, decide(scores, decider.rule(mode), decider.keep), view, keep, scores)
+                    for view in VIEWS
+                }
+                for mode in Mode
+            }
+        dev_sha256 = sha256_file(self.config.data.dev)
+        finish_stage(folder, asdict(config), dev_sha256=dev_sha256, dev=metrics, **result)
 
     def card(self) -> None:
-        """Write manifest and model card: the bundle is complete after this."""
-        records = {name: self._needs(name) for name in ("finetune", "calibrate", "export")}
-        records["pretrain"] = read_stage(self.run / "pretrain") or {"base": self.config.base}
-        bundle, config = self.run / "bundle", self.config
-        _, labels, windows = load_classifier(self.run / "finetune")
-        shutil.rmtree(bundle, ignore_errors=True)
-        bundle.mkdir(parents=True)
-        shutil.copy(self.run / "export" / MODEL, bundle / MODEL)
-        shutil.copy(self.run / "tokenizer" / TOKENIZER, bundle / TOKENIZER)
-        files = {
-            name: FileEntry(sha256_file(bundle / name), (bundle / name).stat().st_size)
-            for name in (MODEL, TOKENIZER)
+        """Put the bundle together, and the encoder, each with its card."""
+        records = {
+            name: self._needs(name) for name in ("linear", "selftrain", "finetune", "export", "calibrate")
         }
-        manifest = Manifest(
-            name=config.name,
-            version=config.version,
-            labels=tuple(labels),
-            keep_label=config.keep_label,
-            windows=windows,
-            temperature=records["calibrate"]["temperature"],
-            thresholds=records["calibrate"]["thresholds"],
-            files=files,
-            provenance={"commit": commit(), "versions": versions(), **_provenance(records)},
-        )
-        with atomic_write(bundle / MANIFEST) as stream:
-            stream.write(manifest.to_json().encode())
-        write_card(bundle / CARD, manifest, records)
+        records["pretrain"] = read_stage(self.run / "pretrain") or {"base": self.config.base}
+        assemble(self.config, self.run, records)
+        if self.config.base is None:
+            save_encoder(self.run, self.config.name, self.config.version, records["pretrain"])
 
     def install(self, folder: Path) -> Path:
-        """Copy the finished bundle to ``folder/<name>``, in place of an older one.
+        """Copy the finished bundle to ``folder/<name>``, in place of an older one; the encoder beside it.
 
         Returns:
             The bundle's new folder.
         """
-        self._needs("export")
-        load_bundle(self.run / "bundle")  # raises where the card stage has not finished it
+        self._needs("calibrate")
         target = folder / self.config.name
-        fresh = folder / f".{self.config.name}.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(self.run / "bundle", fresh)
-        shutil.rmtree(target, ignore_errors=True)
-        fresh.replace(target)
+        load_bundle(self.run / BUNDLE)  # raises where the card stage has not finished it
+        replace_folder(self.run / BUNDLE, target)
+        if (self.run / ENCODER).exists():
+            replace_folder(self.run / ENCODER, folder / f"{self.config.name}-encoder")
         return target
 
     def _featurizer(self, labels: Sequence[str], windows: WindowConfig) -> Featurizer:
@@ -272,6 +313,41 @@ class Pipeline:
 
     def _dev(self, labels: Sequence[str]) -> list[LabelledDocument]:
         return read_labelled(self.config.data.dev, labels)
+
+    def _onnx_logits(
+        self, name: str, featurizer: Featurizer, documents: Sequence[LabelledDocument]
+    ) -> npt.NDArray[np.float32]:
+        """Return an exported model's logits of all paragraphs."""
+        session = Session((self.run / "export" / name).read_bytes(), len(featurizer.label_ids) - 1)
+        return np.concatenate(onnx_logits(session, featurizer, documents))
+
+    def _linear_scores(
+        self, documents: Sequence[LabelledDocument], labels: Sequence[str]
+    ) -> list[npt.NDArray[np.float32]]:
+        """Return the n-gram model's log probabilities; zeros where there is none."""
+        if not self.config.linear.weight:
+            return [np.zeros((len(document), len(labels)), np.float32) for document in documents]
+        data = (self.run / "linear" / NGRAMS).read_bytes()
+        return linear_scores(NgramScorer.from_bytes(data, len(labels)), documents)
+
+    def _ngram_share(
+        self, documents: Sequence[LabelledDocument], labels: Sequence[str]
+    ) -> npt.NDArray[np.float32]:
+        """Return what the n-gram model adds to the logits of all paragraphs."""
+        scores = np.concatenate(self._linear_scores(documents, labels))
+        share: npt.NDArray[np.float32] = self.config.linear.weight * scores
+        return share
+
+    def _of_teacher(self, stage: str) -> Path:
+        """Return the folder of a stage of the teacher's run.
+
+        Raises:
+            TrainingError: it is not there.
+        """
+        folder = Path(self.config.teacher or "") / stage
+        if not folder.is_dir():
+            raise TrainingError(f"{folder}: no such folder: make the teacher first")
+        return folder
 
     def _needs(self, *stages: str) -> dict[str, Any]:
         """Return the last named stage's record.
@@ -288,32 +364,3 @@ class Pipeline:
                 raise TrainingError(f"{self.run}: run the stage '{name}' first")
             record = found
         return record
-
-
-def _reader(labels: Sequence[str]) -> Callable[[Sequence[Path]], list[LabelledDocument]]:
-    def read(paths: Sequence[Path]) -> list[LabelledDocument]:
-        for path in paths:
-            if not path.exists():
-                raise DataError(f"{path}: no such file: the configuration asks for it")
-        return [document for path in paths for document in read_labelled(path, labels)]
-
-    return read
-
-
-def _provenance(records: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return what a stranger needs to trace the model, without the long histories."""
-    tuned, made = records["finetune"], records["export"]
-    pretrained = {k: v for k, v in records["pretrain"].items() if k not in {"shards", "history"}}
-    if "shards" in records["pretrain"]:
-        index = records["pretrain"]["shards"]
-        pretrained["sources"] = {
-            name: {"sha256": source["sha256"], "tokens": source["tokens"], "weight": source["weight"]}
-            for name, source in index["sources"].items()
-        }
-    return {
-        "pretrain": pretrained,
-        "finetune": {k: v for k, v in tuned.items() if k != "history"},
-        "calibrate": records["calibrate"],
-        "parity": made["parity"],
-        "dev": made["dev"],
-    }

@@ -119,9 +119,21 @@ def mask_tokens(
 
 
 def pretrain(
-    config: PretrainConfig, shards: Path, output: Path, embeddings: Path | None = None
+    config: PretrainConfig,
+    shards: Path,
+    output: Path,
+    embeddings: Path | None = None,
+    start: Path | None = None,
 ) -> dict[str, Any]:
     """Pre-train, or go on with a killed run; leaves a ``transformers`` checkpoint in ``output``.
+
+    Args:
+        config: shape, schedule, masking.
+        shards: what :func:`~boilerplate_clf.training.shards.build_shards` wrote.
+        output: folder of the stage.
+        embeddings: ``.npy`` with the start of the embeddings, ``(vocabulary, hidden)``.
+        start: a checkpoint of this class to go on from, with a schedule of its own; its shape and
+            embeddings replace those of ``config`` and ``embeddings``.
 
     Returns:
         The stage's record (``stage.json``) with the validation losses.
@@ -131,8 +143,13 @@ def pretrain(
     seed_everything(config.seed)
     sampler = ShardSampler(shards, config.seed)
     vocab_size = sampler.index["vocab_size"]
-    language_model = make_encoder(config.encoder, vocab_size)
-    if embeddings is not None:
+    if start is not None:
+        language_model = ModernBertForMaskedLM.from_pretrained(
+            str(start), use_safetensors=True, dtype=torch.float32
+        )
+    else:
+        language_model = make_encoder(config.encoder, vocab_size)
+    if embeddings is not None and start is None:
         vectors = torch.from_numpy(np.load(embeddings, allow_pickle=False))
         embedding: Any = language_model.get_input_embeddings()
         embedding.weight.data.copy_(vectors)
@@ -171,13 +188,22 @@ def pretrain(
         output,
         asdict(config),
         shards=sampler.index,
-        skip_gram_start=embeddings is not None,
+        skip_gram_start=embeddings is not None and start is None,
+        started_from=_summary(start),
         steps=state.step,
         tokens=state.tokens,
         minutes=round(state.seconds / 60, 1),
         held_out_loss=losses[-1],
         held_out_pseudo_perplexity=float(np.exp(losses[-1])),
     )
+
+
+def _summary(start: Path | None) -> dict[str, Any] | None:
+    """Return what the record says of the pre-training that this one went on from."""
+    record = read_stage(start) if start is not None else None
+    if record is None:
+        return None
+    return {key: record[key] for key in ("tokens", "steps", "minutes", "held_out_loss", "date", "commit")}
 
 
 def _held_out_batches(

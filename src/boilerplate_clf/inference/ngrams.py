@@ -1,0 +1,239 @@
+"""The wide half of the model: a linear model over hashed word and character n-grams.
+
+On little data it is about as good as the encoder and errs elsewhere (wide and deep learning, Cheng
+et al. 2016). Features as of TF-IDF with sub-linear term frequency: words and word pairs, character
+2- to 5-grams inside words, and the words of the paragraph before and of the one after. An n-gram is
+known by 32 bits of its hash; one that training did not see is left out, where plain feature hashing
+would give it another one's weight. Numpy only, a whole document at a time.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from boilerplate_clf.errors import BundleFormatError
+from boilerplate_clf.limits import MAX_BUNDLE_FILE_BYTES
+
+Hashes = npt.NDArray[np.uint64]
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
+
+_WORD = re.compile(r"\w\w+")
+_ORDERS = (2, 3, 4, 5)
+_CHUNK = 128
+"""Paragraphs at a time: bounds the memory that a long document takes."""
+
+WORDS, CHARS, BEFORE, AFTER = range(4)
+_VIEW_WEIGHTS = np.asarray([1.0, 1.0, 0.5, 0.5])
+
+# A polynomial hash modulo 2**64 with an odd base: the base then has an inverse, so that the hash of
+# any span is a difference of prefix sums and all spans of a text take a few array operations.
+_BASE = 0x9E3779B97F4A7C15
+_INVERSE = pow(_BASE, -1, 2**64)
+_SEED, _MIX = 0xD6E8FEB86659FD93, np.uint64(0xFF51AFD7ED558CCD)
+_BLANK = 32
+
+
+@dataclass(frozen=True)
+class Features:
+    """The n-grams of paragraphs: arrays of one length, an item per different n-gram of a paragraph."""
+
+    paragraph: Ints
+    view: Ints
+    key: npt.NDArray[np.uint32]
+    """Hash of the n-gram and its view."""
+    count: Ints
+
+
+def features(texts: Sequence[str]) -> Features:
+    """Return the n-grams of consecutive paragraphs, in reading order."""
+    chars, owner = _char_ngrams(texts)
+    words, pairs, word_owner, pair_owner = _word_ngrams(texts)
+    parts = (
+        (CHARS, owner, chars),
+        (WORDS, word_owner, words),
+        (WORDS, pair_owner, pairs),
+        (BEFORE, word_owner + 1, words),
+        (AFTER, word_owner - 1, words),
+    )
+    joined = np.concatenate(
+        [(((rows * 4 + view) << 32) | _key(view, hashes)) for view, rows, hashes in parts]
+    )
+    joined, counts = np.unique(joined, return_counts=True)
+    group = joined >> 32
+    # Not those of neighbours that do not exist: before the first paragraph, after the last.
+    inside = (group >= 0) & (group < 4 * len(texts))
+    joined, group = joined[inside], group[inside]
+    return Features(group // 4, group % 4, joined.astype(np.uint32), counts[inside])
+
+
+def look_up(found: Features, keys: npt.NDArray[np.uint32]) -> tuple[Features, Ints]:
+    """Return the features that are in the sorted ``keys``, and where each one is."""
+    place = np.searchsorted(keys, found.key)
+    place[place == len(keys)] = 0
+    known = keys[place] == found.key if len(keys) else np.zeros(0, bool)
+    kept = Features(found.paragraph[known], found.view[known], found.key[known], found.count[known])
+    return kept, place[known]
+
+
+def weigh(found: Features, idf: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """Return the value of each feature: sub-linear TF-IDF, of unit length per paragraph and view.
+
+    Args:
+        found: the known features.
+        idf: of each of them, its inverse document frequency.
+    """
+    values = (1.0 + np.log(found.count)) * idf.astype(np.float64)
+    group = found.paragraph * 4 + found.view
+    norm = np.sqrt(np.bincount(group, values * values))
+    weighed: npt.NDArray[np.float64] = values / norm[group] * _VIEW_WEIGHTS[found.view]
+    return weighed
+
+
+class NgramScorer:
+    """Log probabilities from the linear model.
+
+    Args:
+        keys: ``(n-grams,)`` uint32, ascending.
+        table: ``(n-grams, labels + 1)``: the weights of each label, and the idf in the last column.
+        bias: ``(labels,)``.
+
+    Raises:
+        ValueError: the shapes do not fit each other, or the keys are not in order.
+    """
+
+    def __init__(
+        self, keys: npt.NDArray[np.uint32], table: npt.NDArray[np.floating], bias: npt.NDArray[np.floating]
+    ) -> None:
+        """Hold the table (float16 in a bundle)."""
+        if keys.ndim != 1 or table.shape != (len(keys), len(bias) + 1):
+            raise ValueError(f"{keys.shape} n-grams, a table of shape {table.shape}, {len(bias)} labels")
+        if not (keys[1:] > keys[:-1]).all():
+            raise ValueError("the n-grams are not in order")
+        self._keys, self._table, self._bias = keys, table, bias.astype(np.float64)
+
+    def to_bytes(self) -> bytes:
+        """Return the contents of ``ngrams.npz``."""
+        stream = io.BytesIO()
+        bias = self._bias.astype(np.float32)
+        np.savez_compressed(stream, keys=self._keys, table=self._table.astype(np.float16), bias=bias)
+        return stream.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, labels: int) -> NgramScorer:
+        """Read what :meth:`to_bytes` wrote.
+
+        Raises:
+            BundleFormatError: not such a file, unpacked too large, or for another number of labels.
+        """
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                if sum(item.file_size for item in archive.infolist()) > MAX_BUNDLE_FILE_BYTES:
+                    raise BundleFormatError(f"ngrams.npz unpacks to over {MAX_BUNDLE_FILE_BYTES:,} bytes")
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                keys, table, bias = arrays["keys"], arrays["table"], arrays["bias"]
+            if keys.dtype != np.uint32 or table.dtype != np.float16 or bias.dtype != np.float32:
+                raise ValueError("arrays of another type")
+            if bias.shape != (labels,) or not (np.isfinite(table).all() and np.isfinite(bias).all()):
+                raise ValueError(f"it is not for {labels} labels, or holds what is no number")
+            return cls(keys, table, bias)
+        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+            raise BundleFormatError(f"ngrams.npz cannot be read: {error}") from error
+
+    def log_probabilities(self, texts: Sequence[str]) -> Floats:
+        """Return ``(paragraphs, labels)`` for the consecutive paragraphs of one document."""
+        rows = []
+        for start in range(0, len(texts), _CHUNK):
+            # One neighbour on either side, whose own scores are cut off again.
+            first, stop = max(0, start - 1), min(len(texts), start + _CHUNK)
+            logits = self._logits(texts[first : stop + 1])[start - first :][: stop - start]
+            logits -= logits.max(axis=1, keepdims=True)
+            rows.append(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))
+        if not rows:
+            return np.zeros((0, len(self._bias)), np.float32)
+        return np.concatenate(rows).astype(np.float32)
+
+    def _logits(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+        found, place = look_up(features(texts), self._keys)
+        picked = self._table[place].astype(np.float64)
+        values = weigh(found, picked[:, -1])
+        logits = np.empty((len(texts), len(self._bias)))
+        for label, bias in enumerate(self._bias):
+            logits[:, label] = np.bincount(found.paragraph, values * picked[:, label], len(texts)) + bias
+        return logits
+
+
+def _key(view: int, hashes: Hashes) -> Ints:
+    """Mix the view into the hash and keep 32 bits (finalizer as of MurmurHash3)."""
+    mixed = hashes + np.uint64((view + 1) * _SEED % 2**64)
+    mixed ^= mixed >> np.uint64(33)
+    mixed *= _MIX
+    mixed ^= mixed >> np.uint64(33)
+    key: Ints = (mixed >> np.uint64(32)).astype(np.int64)
+    return key
+
+
+def _char_ngrams(texts: Sequence[str]) -> tuple[Hashes, Ints]:
+    """Hash the n-grams that lie inside a word or take in one blank beside it."""
+    joined = [f" {' '.join(text.lower().split())}" for text in texts]
+    codes = _codes("".join(joined) + " ")
+    doubled = np.zeros(len(codes), bool)  # an empty paragraph puts two blanks side by side
+    doubled[:-1] = (codes[:-1] == _BLANK) & (codes[1:] == _BLANK)
+    owner = np.repeat(np.arange(len(texts)), [len(part) for part in joined])
+    blanks = np.concatenate([[0], np.cumsum(codes == _BLANK)])
+    prefix = _prefix(codes)
+    hashes, owners = [], []
+    for order in _ORDERS:
+        start = np.arange(max(0, len(codes) - order + 1))
+        start = start[blanks[start + order - 1] == blanks[start + 1]]  # no blank in between
+        start = start[(start < len(owner)) & ~doubled[start]]
+        hashes.append(_spans(prefix, start, start + order))
+        # A first blank belongs to the word after it, which is of the same paragraph.
+        owners.append(owner[start])
+    return np.concatenate(hashes), np.concatenate(owners)
+
+
+def _word_ngrams(texts: Sequence[str]) -> tuple[Hashes, Hashes, Ints, Ints]:
+    """Hash words, and pairs of words of the same paragraph."""
+    found = [_WORD.findall(text.lower()) for text in texts]
+    words = [word for part in found for word in part]
+    owner = np.repeat(np.arange(len(texts)), [len(part) for part in found])
+    prefix = _prefix(_codes(" ".join(words)))
+    lengths = np.fromiter(map(len, words), np.int64, len(words))
+    stop = np.cumsum(lengths + 1) - 1
+    start = stop - lengths
+    same = owner[1:] == owner[:-1]
+    pairs = _spans(prefix, start[:-1][same], stop[1:][same])
+    return _spans(prefix, start, stop), pairs, owner, owner[1:][same]
+
+
+def _codes(text: str) -> Hashes:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
+
+
+def _prefix(codes: Hashes) -> Hashes:
+    """Return the prefix sums of ``code * base ** place``, starting with 0."""
+    sums = np.zeros(len(codes) + 1, np.uint64)
+    np.cumsum((codes + np.uint64(1)) * _powers(_BASE, len(codes)), out=sums[1:])
+    return sums
+
+
+def _spans(prefix: Hashes, start: Ints, stop: Ints) -> Hashes:
+    """Hash the spans: the same text has the same hash wherever it stands."""
+    result: Hashes = (prefix[stop] - prefix[start]) * _powers(_INVERSE, len(prefix))[start]
+    return result
+
+
+def _powers(base: int, count: int) -> Hashes:
+    """Return ``base ** 0 .. base ** (count - 1)``."""
+    powers = np.full(max(1, count), base, np.uint64)
+    powers[0] = 1
+    result: Hashes = np.cumprod(powers, dtype=np.uint64)[:count]
+    return result

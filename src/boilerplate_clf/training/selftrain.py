@@ -1,0 +1,106 @@
+"""Self-training: an earlier model labels pages that nobody has labelled (Xie et al. 2020).
+
+The teacher is an ensemble of that model's encoder and of this run's n-gram model, which has seen the
+newest labelled data. A paragraph of which they are not sure together becomes "?": context for its
+neighbours, asked of nobody.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from boilerplate_clf.inference.chain import softmax
+from boilerplate_clf.labels import UNDECIDED
+from boilerplate_clf.training.corpus import iter_documents
+from boilerplate_clf.training.data import LabelledDocument, runs_of_appeals
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SelfTrainingConfig:
+    """Which pages are labelled, and which of the labels are believed."""
+
+    unlabelled: tuple[Path, ...] = ()
+    """Documents as for pre-training; none: no self-training."""
+    least_keep: float = 0.8
+    """Probability from which "content" is believed."""
+    least_appeal: float = 0.6
+    """Probability from which any other label is believed."""
+    margin: int = 6
+    """Paragraphs of content kept on either side of what is not; the rest teaches little more."""
+    keep_pages: int = 1200
+    """Pages without any appeal that are kept, drawn evenly."""
+
+
+def ensemble(logits: npt.NDArray[Any], other: npt.NDArray[Any]) -> Floats:
+    """Return the normalised geometric mean of two models' probabilities, ``(paragraphs, labels)``.
+
+    Args:
+        logits: the first model's.
+        other: log probabilities of the second model.
+    """
+    return softmax((np.log(softmax(logits) + 1e-9) + other) / 2)
+
+
+def read_unlabelled(paths: Sequence[Path]) -> list[LabelledDocument]:
+    """Return the files' documents with every paragraph undecided."""
+    return [
+        LabelledDocument(f"{path.name}:{number}", path.name, tuple(texts), (UNDECIDED,) * len(texts))
+        for path in paths
+        for number, texts in enumerate(iter_documents(path), 1)
+    ]
+
+
+def label_pages(
+    documents: Sequence[LabelledDocument],
+    scores: Sequence[Floats],
+    labels: Sequence[str],
+    keep_label: str,
+    config: SelfTrainingConfig,
+    seed: int,
+) -> list[LabelledDocument]:
+    """Return the pages that are worth training on, with the labels that are believed.
+
+    Args:
+        documents: pages without labels.
+        scores: per page, the teacher's probabilities ``(paragraphs, labels)``.
+        labels: names of the columns.
+        keep_label: the label of article text.
+        config: what is believed and kept.
+        seed: of the draw among pages without appeals.
+    """
+    keep = labels.index(keep_label)
+    with_appeals, without = [], []
+    for document, rows in zip(documents, scores, strict=True):
+        best = rows.argmax(axis=1)
+        least = np.where(best == keep, config.least_keep, config.least_appeal)
+        believed = rows[np.arange(len(rows)), best] >= least
+        found = tuple(labels[b] if sure else UNDECIDED for b, sure in zip(best, believed, strict=True))
+        labelled = replace(document, labels=found)
+        if runs_of_appeals(labelled, keep_label):
+            with_appeals.append(_around_appeals(labelled, keep_label, config.margin))
+        else:
+            without.append(labelled)
+    rng = random.Random(seed)
+    drawn = rng.sample(without, min(config.keep_pages, len(without)))
+    return with_appeals + drawn
+
+
+def _around_appeals(page: LabelledDocument, keep_label: str, margin: int) -> LabelledDocument:
+    wanted: set[int] = set()
+    for start, stop in runs_of_appeals(page, keep_label):
+        wanted.update(range(max(0, start - margin), min(len(page), stop + margin)))
+    chosen = sorted(wanted)
+    return replace(
+        page,
+        texts=tuple(page.texts[i] for i in chosen),
+        labels=tuple(page.labels[i] for i in chosen),
+    )

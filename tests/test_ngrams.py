@@ -1,0 +1,117 @@
+"""The n-gram model: hashing, neighbours, its file."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from boilerplate_clf.errors import BundleFormatError
+from boilerplate_clf.inference.ngrams import AFTER, BEFORE, CHARS, WORDS, NgramScorer, features
+
+TEXT = st.text(st.characters(), max_size=60)
+
+
+def plain(texts):
+    """The same n-grams by plain string operations: {(paragraph, view, n-gram): count}."""
+    import re
+    from collections import Counter
+
+    found = Counter()
+    words = [re.findall(r"\w\w+", text.lower()) for text in texts]
+    for i, text in enumerate(texts):
+        for word in text.lower().split():
+            padded = f" {word} "
+            for n in (2, 3, 4, 5):
+                for at in range(len(padded) - n + 1):
+                    found[i, CHARS, padded[at : at + n]] += 1
+        grams = words[i] + [" ".join(pair) for pair in zip(words[i], words[i][1:], strict=False)]
+        found.update((i, WORDS, gram) for gram in grams)
+        found.update((i + 1, BEFORE, word) for word in words[i] if i + 1 < len(texts))
+        found.update((i - 1, AFTER, word) for word in words[i] if i > 0)
+    return found
+
+
+@given(st.lists(TEXT, max_size=5))
+@settings(max_examples=60)
+def test_hashed_features_are_the_plain_n_grams(texts):
+    found = features(texts)
+    expected = plain(texts)
+    for i in range(len(texts)):
+        for view in (WORDS, CHARS, BEFORE, AFTER):
+            mine = found.count[(found.paragraph == i) & (found.view == view)]
+            theirs = [count for (row, v, _), count in expected.items() if (row, v) == (i, view)]
+            assert sorted(mine.tolist()) == sorted(theirs), (i, view)
+
+
+def test_the_same_n_gram_has_the_same_key_everywhere():
+    one, two = features(["Jetzt spenden"]), features(["Ganz anderer Text", "Wir sollten jetzt spenden"])
+    keys = set(one.key[one.view == WORDS].tolist())
+    assert len(keys) == 3 and keys <= set(two.key[(two.view == WORDS) & (two.paragraph == 1)].tolist())
+    assert not keys & set(two.key[two.view == AFTER].tolist())  # in another view it is another feature
+
+
+def scorer(texts=("jetzt spenden", "der Rat tagt")):
+    keys = np.unique(features(list(texts)).key)
+    rng = np.random.default_rng(0)
+    table = np.abs(rng.normal(size=(len(keys), 4))).astype(np.float16)
+    return NgramScorer(keys, table, np.asarray([1.0, 0.0, -1.0], np.float32))
+
+
+@given(st.lists(TEXT, max_size=6))
+@settings(max_examples=30)
+def test_any_text_gets_log_probabilities(texts):
+    scores = scorer().log_probabilities(texts)
+    assert scores.shape == (len(texts), 3)
+    assert np.exp(scores).sum(axis=1) == pytest.approx(np.ones(len(texts)), abs=1e-5)
+
+
+def test_long_documents_are_scored_in_parts_that_fit_together():
+    model = scorer()
+    texts = [f"jetzt spenden {i}" if i % 3 else "der Rat tagt" for i in range(400)]
+    whole = model.log_probabilities(texts)
+    for i in (0, 127, 128, 129, 255, 256, 399):
+        around = texts[max(0, i - 1) : i + 2]
+        assert whole[i] == pytest.approx(model.log_probabilities(around)[min(i, 1)], abs=1e-5)
+
+
+def test_file_round_trip():
+    model = scorer()
+    again = NgramScorer.from_bytes(model.to_bytes(), 3)
+    texts = ["Wir sollten jetzt spenden", "", "der Rat"]
+    assert again.log_probabilities(texts) == pytest.approx(model.log_probabilities(texts))
+
+
+def archive(**arrays):
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+KEYS, TABLE, BIAS = np.asarray([1, 2], np.uint32), np.zeros((2, 4), np.float16), np.zeros(3, np.float32)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"no zip",
+        archive(keys=KEYS),
+        archive(keys=KEYS, table=TABLE, bias=BIAS[:2]),
+        archive(keys=KEYS, table=TABLE[:1], bias=BIAS),
+        archive(keys=KEYS[::-1], table=TABLE, bias=BIAS),
+        archive(keys=KEYS.astype(np.int64), table=TABLE, bias=BIAS),
+        archive(keys=KEYS, table=TABLE + np.float16("nan"), bias=BIAS),
+        archive(keys=np.asarray([{}, []], object), table=TABLE, bias=BIAS),  # needs pickle
+    ],
+)
+def test_bad_files_are_refused(data):
+    with pytest.raises(BundleFormatError, match=r"ngrams\.npz"):
+        NgramScorer.from_bytes(data, 3)
+
+
+def test_a_file_that_unpacks_too_large(monkeypatch):
+    monkeypatch.setattr("boilerplate_clf.inference.ngrams.MAX_BUNDLE_FILE_BYTES", 100)
+    with pytest.raises(BundleFormatError, match="unpacks to over"):
+        NgramScorer.from_bytes(scorer().to_bytes(), 3)

@@ -2,9 +2,9 @@
 
     python benchmarks/ablation.py [../shared/gold/dev.jsonl] [--model DIR]
 
-Changed are the n-gram model (without it, alone), the context (each paragraph by itself, shorter and
-longer windows) and the token budget of a paragraph. Nothing is trained anew, so a row says what the
-shipped weights lose, not what weights made for that setting would reach. Mode: best guess.
+Changed are the chain and the n-gram model (without it, alone), the context (each paragraph by itself,
+shorter and longer windows) and the token budget of a paragraph. Nothing is trained anew, so a row says
+what the shipped weights lose, not what weights made for that setting would reach. Mode: best guess.
 """
 
 from __future__ import annotations
@@ -74,8 +74,10 @@ def main() -> None:
     )
     print(f"{'':<44}{'F1 text':>9}{'F1 all':>9}{'flagged':>9}")
 
-    def row(name: str, logits: Logits) -> None:
-        guess = logits.argmax(axis=1)[gold.decided]
+    def row(name: str, logits: Logits, *, chained: bool = False) -> None:
+        parts = np.split(logits, np.cumsum([len(document) for document in documents])[:-1])
+        scores = np.concatenate(manifest.chain.marginals(parts)) if chained else logits
+        guess = scores.argmax(axis=1)[gold.decided]
         views = {view: describe(gold, guess, view, manifest.keep_label) for view in VIEWS}
         print(
             f"{name:<44}{views['text']['macro_f1']:>9.3f}{views['all']['macro_f1']:>9.3f}"
@@ -85,17 +87,20 @@ def main() -> None:
 
     windows = manifest.windows
     shipped = encoder.logits(documents, windows)
-    row("as shipped", shipped + ngrams)
-    row("encoder without n-gram model", shipped)
+    row("as shipped", shipped + ngrams, chained=True)
+    row("without the chain", shipped + ngrams)
+    row("without the n-gram model", shipped, chained=True)
+    row("encoder alone", shipped)
     if bundle.ngrams is not None:
-        row("n-gram model without encoder", ngrams)
-    row("each paragraph alone (encoder)", encoder.logits(alone(documents), windows))
+        row("n-gram model and chain, no encoder", ngrams, chained=True)
+        row("n-gram model alone", ngrams)
+    row("encoder alone, each paragraph by itself", encoder.logits(alone(documents), windows))
     for tokens in (128, 256, 768):
         changed = replace(windows, window_tokens=tokens, overlap_tokens=min(tokens // 4, tokens - 72))
-        row(f"windows of {tokens} tokens (encoder)", encoder.logits(documents, changed))
+        row(f"encoder alone, windows of {tokens} tokens", encoder.logits(documents, changed))
     for head, tail in ((16, 4), (32, 8), (96, 32)):
         changed = replace(windows, head_tokens=head, tail_tokens=tail)
-        row(f"paragraphs cut to {head} + {tail} tokens (encoder)", encoder.logits(documents, changed))
+        row(f"encoder alone, paragraphs cut to {head} + {tail}", encoder.logits(documents, changed))
 
 
 if __name__ == "__main__":

@@ -40,6 +40,12 @@ def test_explanations_point_at_the_appeal(classifier):
     assert influences == sorted(influences, reverse=True) and min(influences) > 0
 
 
+def test_lone_surrogates_can_be_explained(classifier):
+    document = classifier.predict(["Bitte unterstützen Sie uns \ud800 mit einer Spende!"])
+    assert document[0].label == "donation_request"
+    assert classifier.explain(document)[0].because
+
+
 def test_report_is_self_contained_and_complete(classifier):
     document = classifier.explain(classifier.predict(ARTICLE))
     page = "".join(render_html([("artikel.txt", document)]))

@@ -151,7 +151,7 @@ class Classifier:
         """Return the log odds of ``label`` for paragraph ``place`` of each document."""
         column = self._labels.index(label)
         odds = []
-        for scores in self._scores(texts):
+        for scores in self._scores([model_texts(document) for document in texts]):
             p = scores[place, column]
             odds.append(float(np.log(p + 1e-9) - np.log1p(1e-9 - p)))
         return odds
@@ -229,6 +229,11 @@ def _model_texts(document: str | Sequence[str], spans: Sequence[Span]) -> list[s
         model_text(document if isinstance(document, str) else document[index], span)
         for index, span in enumerate(spans)
     ]
+
+
+def model_texts(paragraphs: Sequence[str]) -> list[str]:
+    """Return what the model sees of each paragraph of a sequence."""
+    return [model_text(text, trim(text)) for text in paragraphs]
 
 
 def model_text(text: str, span: Span) -> str:

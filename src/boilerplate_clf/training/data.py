@@ -19,9 +19,8 @@ from typing import Any
 
 from boilerplate_clf.errors import DataError
 from boilerplate_clf.files import atomic_write
-from boilerplate_clf.inference.classifier import model_text
+from boilerplate_clf.inference.classifier import model_texts
 from boilerplate_clf.labels import UNDECIDED
-from boilerplate_clf.text import trim
 from boilerplate_clf.training.corpus import open_text
 from boilerplate_clf.training.extras import require
 
@@ -41,7 +40,7 @@ class LabelledDocument:
 
     def model_texts(self) -> list[str]:
         """Return what a model sees of each paragraph, as in :meth:`Classifier.predict`."""
-        return [model_text(text, trim(text)) for text in self.texts]
+        return model_texts(self.texts)
 
 
 def read_labelled(path: Path, labels: Sequence[str] | None = None) -> list[LabelledDocument]:

@@ -75,8 +75,8 @@ def main() -> None:
     print(f"{'':<44}{'F1 text':>9}{'F1 all':>9}{'flagged':>9}")
 
     def row(name: str, logits: Logits, *, chained: bool = False) -> None:
-        parts = np.split(logits, np.cumsum([len(document) for document in documents])[:-1])
-        scores = np.concatenate(manifest.chain.marginals(parts)) if chained else logits
+        lengths = [len(document) for document in documents]
+        scores = manifest.chain.flat_marginals(logits, lengths) if chained else logits
         guess = scores.argmax(axis=1)[gold.decided]
         views = {view: describe(gold, guess, view, manifest.keep_label) for view in VIEWS}
         print(

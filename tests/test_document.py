@@ -97,7 +97,7 @@ def test_precision_target():
     # Not reached by any threshold: the label is not given.
     nothing = before.rethreshold(precision_target=0.99)
     assert [p.label for p in nothing] == ["content", "content"] and nothing.mode == "precision>=0.99"
-    assert DECIDER.rule("", 0.5) == [1.01, 0.3]
+    assert DECIDER.rule(precision_target=0.5) == [1.01, 0.3]
     # A threshold below one half gives the label though content is likelier.
     assert document("Eins", set()).rethreshold(precision_target=0.5)[0].label == "content"
 

@@ -148,7 +148,7 @@ def test_thresholds_respect_the_limit():
         assert describe(gold, chosen, "text", "content")["content_flagged"] <= limit
         assert 0.3 < result["cross_validated"]["modes"][mode]["macro_f1"] <= 1
     # A precision target holds for every label that is given at all.
-    chosen = decide(scores, decider.rule("", 0.9), 0)
+    chosen = decide(scores, decider.rule(precision_target=0.9), 0)
     rows = describe(gold, chosen, "text", "content")["labels"]
     for name in LABELS[1:]:
         assert rows[name]["precision"] == 0 or rows[name]["precision"] > 0.85

@@ -6,7 +6,15 @@ from collections.abc import Mapping
 from enum import Enum
 
 
-class Label(str, Enum):
+class Name(str, Enum):
+    """An enum whose members are strings and print as such."""
+
+    def __str__(self) -> str:
+        """Return the plain value, also in f-strings and on Python 3.10."""
+        return str(self.value)
+
+
+class Label(Name):
     """What a paragraph is. Members are strings: ``Label.CONTENT == "content"``."""
 
     CONTENT = "content"
@@ -17,10 +25,6 @@ class Label(str, Enum):
     """Asks for money for the publisher without which the text would still be readable."""
     COMMENT_POLICY = "comment_policy"
     """Tells readers the rules, state or way of commenting."""
-
-    def __str__(self) -> str:
-        """Return the plain value, also in f-strings and on Python 3.10."""
-        return self.value
 
 
 CONTENT = Label.CONTENT.value

@@ -57,6 +57,15 @@ class Chain:
         result /= result.sum(axis=2, keepdims=True)
         return [result[row, : len(part)] for row, part in enumerate(logits)]
 
+    def flat_marginals(self, logits: npt.NDArray[Any], lengths: Sequence[int]) -> Floats:
+        """Return the probabilities of several documents' paragraphs, one document after another.
+
+        Args:
+            logits: ``(paragraphs, labels)`` of all documents.
+            lengths: paragraphs of each document.
+        """
+        return np.concatenate(self.marginals(np.split(logits, np.cumsum(lengths)[:-1])))
+
     def _forward_backward(self, emission: Floats, inside: npt.NDArray[np.bool_]) -> Floats:
         """Return unnormalised marginals; every step is scaled, so nothing can underflow."""
         step = np.exp(np.asarray(self.transitions))

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from boilerplate_clf.bundle import Bundle, load_bundle, shipped_bundle
 from boilerplate_clf.errors import InputError, InputTooLargeError
-from boilerplate_clf.inference.decide import DEFAULT_MODE, Decider, Mode, decide, reasons
+from boilerplate_clf.inference.decide import DEFAULT_MODE, Decider, Mode
 from boilerplate_clf.inference.document import Document, ModelInfo, Paragraph, mode_name
 from boilerplate_clf.inference.explain import explain
 from boilerplate_clf.inference.ngrams import NgramScorer
@@ -77,8 +77,8 @@ class Classifier:
         self.decider = Decider(manifest.labels, keep, manifest.thresholds, manifest.precision)
         if mode is None and precision_target is None:
             mode = DEFAULT_MODE
+        self._rule = self.decider.rule(mode, precision_target)
         self.mode = mode_name(mode, precision_target)
-        self._rule = self.decider.rule(mode or "", precision_target)
         self.info = ModelInfo(manifest.name, manifest.version)
 
     @property
@@ -202,10 +202,9 @@ class Classifier:
     def _document(
         self, document: str | Sequence[str], spans: Sequence[Span], scores: npt.NDArray[np.float64]
     ) -> Document:
-        chosen = decide(scores, self._rule, self.decider.keep)
-        why = reasons(scores, chosen, self.decider.keep)
         paragraphs = []
-        for index, (span, row, best) in enumerate(zip(spans, scores, chosen, strict=True)):
+        verdicts = self.decider.judge(scores, self._rule)
+        for index, (span, row, (best, reason)) in enumerate(zip(spans, scores, verdicts, strict=True)):
             text = document if isinstance(document, str) else document[index]
             values = row.tolist()
             paragraphs.append(
@@ -218,7 +217,7 @@ class Classifier:
                     score=values[best],
                     scores=dict(zip(self._labels, values, strict=True)),
                     raw_label=self._labels[int(row.argmax())],
-                    reason=why[index],
+                    reason=reason,
                 )
             )
         return Document(paragraphs, document, self.info, self.decider, self.mode)

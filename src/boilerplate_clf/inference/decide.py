@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
 
 from boilerplate_clf.errors import InputError
+from boilerplate_clf.labels import Name
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-class Mode(str, Enum):
+class Mode(Name):
     """How sure the model must be before a paragraph is taken for something else than content."""
 
     CAREFUL = "careful"
@@ -24,10 +24,6 @@ class Mode(str, Enum):
     """The best macro-F1 with at most 0.3 % of the content of dev flagged."""
     BEST_GUESS = "best-guess"
     """The likeliest label, without thresholds."""
-
-    def __str__(self) -> str:
-        """Return the plain value, also in f-strings and on Python 3.10."""
-        return self.value
 
 
 DEFAULT_MODE = Mode.BALANCED
@@ -38,7 +34,7 @@ _NEVER = 1.01
 """A threshold that no probability reaches."""
 
 
-class Reason(str, Enum):
+class Reason(Name):
     """Why a paragraph has its label."""
 
     LIKELIEST = "likeliest"
@@ -47,10 +43,6 @@ class Reason(str, Enum):
     """Another label is likelier, but too unsure for the mode."""
     ABOVE_THRESHOLD = "above_threshold"
     """Another label is likelier, but this one is likely enough for the mode."""
-
-    def __str__(self) -> str:
-        """Return the plain value."""
-        return self.value
 
 
 @dataclass(frozen=True)
@@ -65,7 +57,9 @@ class Decider:
     precision: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
     """Label -> (threshold, precision on dev from there on), ascending in both."""
 
-    def rule(self, mode: Mode | str, precision_target: float | None = None) -> list[float] | None:
+    def rule(
+        self, mode: Mode | str | None = None, precision_target: float | None = None
+    ) -> list[float] | None:
         """Return the least probability of each label; None: the likeliest label wins.
 
         Args:
@@ -74,8 +68,10 @@ class Decider:
                 as measured on dev; a label that never had it is not given at all.
 
         Raises:
-            InputError: unknown mode, or a target that is not between 0 and 1.
+            InputError: neither or both given, unknown mode, or a target that is not between 0 and 1.
         """
+        if (mode is None) == (precision_target is None):
+            raise InputError("give either a mode or a precision_target")
         if precision_target is not None:
             if not 0 < precision_target <= 1:
                 raise InputError(f"precision_target must lie between 0 and 1, not {precision_target}")
@@ -91,6 +87,22 @@ class Decider:
         if chosen is Mode.BEST_GUESS:
             return None
         return [self.thresholds[chosen].get(name, 0.0) for name in self.labels]
+
+    def judge(self, scores: Floats, rule: Sequence[float] | None) -> list[tuple[int, Reason]]:
+        """Return the label index of each paragraph under a rule, and why it has that label.
+
+        Args:
+            scores: ``(paragraphs, labels)`` probabilities.
+            rule: of :meth:`rule`.
+        """
+        verdicts = []
+        for likeliest, final in zip(scores.argmax(axis=1), decide(scores, rule, self.keep), strict=True):
+            if likeliest == final:
+                reason = Reason.LIKELIEST
+            else:
+                reason = Reason.BELOW_THRESHOLD if final == self.keep else Reason.ABOVE_THRESHOLD
+            verdicts.append((int(final), reason))
+        return verdicts
 
 
 def decide(scores: Floats, thresholds: Sequence[float] | None, keep: int) -> Ints:
@@ -116,14 +128,3 @@ def decide(scores: Floats, thresholds: Sequence[float] | None, keep: int) -> Int
     masked = np.where(allowed, scores, -1.0)
     best = masked.argmax(axis=1)
     return np.where(allowed.any(axis=1), best, keep)
-
-
-def reasons(scores: Floats, chosen: Ints, keep: int) -> list[Reason]:
-    """Return why each paragraph got the label that :func:`decide` chose."""
-    found = []
-    for likeliest, final in zip(scores.argmax(axis=1), chosen, strict=True):
-        if likeliest == final:
-            found.append(Reason.LIKELIEST)
-        else:
-            found.append(Reason.BELOW_THRESHOLD if final == keep else Reason.ABOVE_THRESHOLD)
-    return found

@@ -8,8 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from boilerplate_clf.errors import InputError
-from boilerplate_clf.inference.decide import Decider, Mode, decide, reasons
+from boilerplate_clf.inference.decide import Decider, Mode
 from boilerplate_clf.labels import as_label
 
 _DIGITS = 6
@@ -141,21 +140,21 @@ class Document(Sequence[Paragraph]):
             precision_target: instead of a mode, see :meth:`Decider.rule`.
 
         Raises:
-            InputError: neither or both given, an unknown mode, a target outside 0 to 1.
+            InputError: as :meth:`Decider.rule`.
         """
+        paragraphs = self._decided(mode, precision_target)
         name = mode_name(mode, precision_target)
-        return Document(self._decided(mode, precision_target), self._source, self.model, self._decider, name)
+        return Document(paragraphs, self._source, self.model, self._decider, name)
 
     def _decided(self, mode: Mode | str | None, precision_target: float | None) -> list[Paragraph]:
         decider = self._decider
-        rule = decider.rule(mode or "", precision_target)
+        rule = decider.rule(mode, precision_target)
         if not self.paragraphs:
             return []
         scores = np.asarray([list(p.scores.values()) for p in self], np.float64)
-        chosen = decide(scores, rule, decider.keep)
         paragraphs = []
-        for p, best, reason in zip(self, chosen, reasons(scores, chosen, decider.keep), strict=True):
-            label = as_label(decider.labels[best])
+        for p, (best, reason) in zip(self, decider.judge(scores, rule), strict=True):
+            label = self.labels[best]
             paragraphs.append(replace(p, label=label, score=p.scores[label], reason=reason, because=()))
         return paragraphs
 
@@ -229,11 +228,5 @@ class Document(Sequence[Paragraph]):
 
 
 def mode_name(mode: Mode | str | None, precision_target: float | None) -> str:
-    """Return what :attr:`Document.mode` says.
-
-    Raises:
-        InputError: neither or both are given.
-    """
-    if (mode is None) == (precision_target is None):
-        raise InputError("give either a mode or a precision_target")
+    """Return what :attr:`Document.mode` says."""
     return str(mode) if precision_target is None else f"precision>={precision_target:g}"

@@ -11,7 +11,7 @@ from boilerplate_clf.files import atomic_write, sha256_file
 from boilerplate_clf.inference.chain import Chain
 from boilerplate_clf.training.card import write_card
 from boilerplate_clf.training.config import PipelineConfig
-from boilerplate_clf.training.finetune import load_classifier
+from boilerplate_clf.training.finetune import read_classifier_config
 from boilerplate_clf.training.runs import commit, versions
 
 BUNDLE = "bundle"
@@ -24,10 +24,10 @@ def assemble(config: PipelineConfig, run: Path, records: dict[str, dict[str, Any
     Args:
         config: of the pipeline.
         run: the run folder.
-        records: of the stages ``pretrain`` to ``export``.
+        records: of the stages ``pretrain`` to ``calibrate``.
     """
     bundle = run / BUNDLE
-    _, labels, windows = load_classifier(run / "finetune")
+    labels, windows, _ = read_classifier_config(run / "finetune")
     shutil.rmtree(bundle, ignore_errors=True)
     bundle.mkdir(parents=True)
     sources = {MODEL: "export", TOKENIZER: "tokenizer"} | ({NGRAMS: "linear"} if config.linear.weight else {})

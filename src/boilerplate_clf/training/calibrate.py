@@ -79,7 +79,7 @@ class ChainFit:
         self, logits: npt.NDArray[Any], lengths: Sequence[int], gold: Gold, affinity: Floats, keep: int
     ) -> None:
         """Hold the documents; what was computed once is kept."""
-        self._parts = np.split(logits, np.cumsum(lengths)[:-1])
+        self._logits, self._lengths = logits, lengths
         self._gold, self._affinity, self._keep = gold, affinity, keep
         self._losses: dict[tuple[float, float, float], Floats] = {}
 
@@ -92,7 +92,8 @@ class ChainFit:
 
     def scores(self, chain: Chain) -> Floats:
         """Return the decided paragraphs' probabilities ``(paragraphs, labels)``."""
-        return np.concatenate(chain.marginals(self._parts))[self._gold.decided]
+        scores: Floats = chain.flat_marginals(self._logits, self._lengths)[self._gold.decided]
+        return scores
 
     def fit(self, among: npt.NDArray[np.bool_] | None = None) -> Chain:
         """Return the chain with the least negative log likelihood.

@@ -226,6 +226,12 @@ def save_classifier(
     model.encoder.config.save_pretrained(folder)
 
 
+def read_classifier_config(folder: Path) -> tuple[list[str], WindowConfig, int]:
+    """Return labels, windows and the size of the wide table of a saved classifier."""
+    values = json.loads((folder / MODEL_CONFIG).read_text(encoding="utf-8"))
+    return values["labels"], WindowConfig(**values["windows"]), values["wide_buckets"]
+
+
 def load_classifier(
     folder: Path, *, eager: bool = False
 ) -> tuple[ParagraphClassifier, list[str], WindowConfig]:
@@ -235,17 +241,14 @@ def load_classifier(
         folder: of the fine-tuning stage.
         eager: plain attention, which exports to a plain graph.
     """
-    values = json.loads((folder / MODEL_CONFIG).read_text(encoding="utf-8"))
+    labels, windows, wide_buckets = read_classifier_config(folder)
     config = AutoConfig.from_pretrained(str(folder))
     encoder = AutoModel.from_config(  # type: ignore[no-untyped-call]
         config, attn_implementation="eager" if eager else "sdpa"
     )
-    windows = WindowConfig(**values["windows"])
-    model = ParagraphClassifier(
-        encoder, len(values["labels"]), windows.marker_id, windows.pad_id, values["wide_buckets"]
-    )
+    model = ParagraphClassifier(encoder, len(labels), windows.marker_id, windows.pad_id, wide_buckets)
     model.load_state_dict(load_file(folder / WEIGHTS))
-    return model.eval(), values["labels"], windows
+    return model.eval(), labels, windows
 
 
 def finetune(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ from boilerplate_clf.training.finetune import (
     load_classifier,
     onnx_logits,
     predict_logits,
+    read_classifier_config,
 )
 from boilerplate_clf.training.foreign import foreign_base
 from boilerplate_clf.training.leakage import find_leaks, without_leaks
@@ -52,7 +54,7 @@ from boilerplate_clf.training.runs import finish_stage, read_stage
 from boilerplate_clf.training.selftrain import ensemble, label_pages, read_unlabelled
 from boilerplate_clf.training.shards import build_shards
 from boilerplate_clf.training.tokenizer import load_tokenizer, train_tokenizer
-from boilerplate_clf.training.trainset import evaluation_data, read_files, training_data
+from boilerplate_clf.training.trainset import TrainingData, evaluation_data, read_files, training_data
 
 STAGES = ("tokenizer", "pretrain", "linear", "selftrain", "finetune", "export", "calibrate", "card")
 _FP32, _PSEUDO = "model.fp32.onnx", "pages.jsonl"
@@ -142,7 +144,7 @@ class Pipeline:
         if not config.weight:
             finish_stage(folder, asdict(config))
             return
-        pages, blocks, _, facts = training_data(self.config)
+        pages, blocks, _, facts = self._training_data
         scorer = fit_linear(pages + blocks, self.config.labels, config)
         with atomic_write(folder / NGRAMS) as stream:
             stream.write(scorer.to_bytes())
@@ -174,9 +176,8 @@ class Pipeline:
         featurizer = self._featurizer(manifest.labels, manifest.windows)
         linear = self._linear_scores(documents, manifest.labels)
         scores = [
-            ensemble(logits, linear[number])
-            for number, document in enumerate(tqdm(documents, desc="selftrain", unit="page"))
-            for logits in onnx_logits(session, featurizer, [document])
+            ensemble(onnx_logits(session, featurizer, [document])[0], ngrams)
+            for document, ngrams in zip(tqdm(documents, desc="selftrain", unit="page"), linear, strict=True)
         ]
         pages = label_pages(
             documents, scores, config.labels, config.keep_label, config.self_training, config.finetune.seed
@@ -204,7 +205,7 @@ class Pipeline:
         if read_stage(self.run / "finetune") is not None:
             return
         config = self.config
-        pages, blocks, carriers, facts = training_data(config)
+        pages, blocks, carriers, facts = self._training_data
         pseudo = self.run / "selftrain" / _PSEUDO
         dev = self._dev(config.labels)
         finetune(
@@ -257,7 +258,7 @@ class Pipeline:
         folder, keep = self.run / "calibrate", self.config.keep_label
         if read_stage(folder) is not None:
             return
-        _, labels, windows = load_classifier(self.run / "finetune")
+        labels, windows, _ = read_classifier_config(self.run / "finetune")
         featurizer, dev = self._featurizer(labels, windows), self._dev(labels)
         gold, lengths = gold_of(dev, labels), [len(document) for document in dev]
         ngrams = self._ngram_share(dev, labels)
@@ -272,8 +273,7 @@ class Pipeline:
         decider = Decider(tuple(labels), labels.index(keep), result["thresholds"])
         metrics = {}
         for kind, joined in logits.items():
-            parts = np.split(joined, np.cumsum(lengths)[:-1])
-            scores = np.concatenate(chain.marginals(parts))[gold.decided]
+            scores = chain.flat_marginals(joined, lengths)[gold.decided]
             metrics[kind] = {
                 mode.value: {
                     view: describe(gold, decide(scores, decider.rule(mode), decider.keep), view, keep, scores)
@@ -307,6 +307,11 @@ class Pipeline:
         if (self.run / ENCODER).exists():
             replace_folder(self.run / ENCODER, folder / f"{self.config.name}-encoder")
         return target
+
+    @cached_property
+    def _training_data(self) -> TrainingData:
+        """Mined and checked for leaks once for all stages of a process: it takes minutes."""
+        return training_data(self.config)
 
     def _featurizer(self, labels: Sequence[str], windows: WindowConfig) -> Featurizer:
         return Featurizer(load_tokenizer(self.run / "tokenizer" / TOKENIZER), windows, labels)

@@ -13,6 +13,9 @@ from boilerplate_clf.training.data import LabelledDocument, count_labels, read_l
 from boilerplate_clf.training.leakage import find_leaks, refuse_pages, without_leaks
 from boilerplate_clf.training.negatives import mine
 
+TrainingData = tuple[list[LabelledDocument], list[LabelledDocument], list[LabelledDocument], dict[str, Any]]
+"""Pages, blocks, carriers, and the facts for the record."""
+
 
 def read_files(paths: Sequence[Path], labels: Sequence[str]) -> list[LabelledDocument]:
     """Return the labelled documents of several files.
@@ -31,9 +34,7 @@ def evaluation_data(config: PipelineConfig) -> list[LabelledDocument]:
     return read_files((config.data.dev, *config.data.never_train), config.labels)
 
 
-def training_data(
-    config: PipelineConfig,
-) -> tuple[list[LabelledDocument], list[LabelledDocument], list[LabelledDocument], dict[str, Any]]:
+def training_data(config: PipelineConfig) -> TrainingData:
     """Read pages, blocks and carriers, checked and cleaned of leaks.
 
     Returns:

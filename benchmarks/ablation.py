@@ -23,8 +23,9 @@ from boilerplate_clf.files import sha256_file
 from boilerplate_clf.inference.ngrams import NgramScorer
 from boilerplate_clf.inference.session import Session
 from boilerplate_clf.inference.windows import WindowConfig
+from boilerplate_clf.training.batches import Featurizer
 from boilerplate_clf.training.data import LabelledDocument, read_labelled
-from boilerplate_clf.training.finetune import Featurizer, onnx_logits
+from boilerplate_clf.training.finetune import onnx_logits
 from boilerplate_clf.training.linear import linear_scores
 from boilerplate_clf.training.tokenizer import load_tokenizer
 

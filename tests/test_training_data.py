@@ -3,6 +3,7 @@
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,14 +12,16 @@ from hypothesis import strategies as st
 
 pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
+from boilerplate_clf.bundle import load_bundle, shipped_bundle
 from boilerplate_clf.errors import DataError
+from boilerplate_clf.inference.chain import Chain
 from boilerplate_clf.labels import LABELS
 from boilerplate_clf.training.compose import ComposeConfig, Composer, add_noise
 from boilerplate_clf.training.config import load_config
 from boilerplate_clf.training.corpus import iter_documents
 from boilerplate_clf.training.data import LabelledDocument, read_labelled, runs_of_appeals
 from boilerplate_clf.training.leakage import find_leaks, shingles, without_leaks
-from boilerplate_clf.training.selftrain import SelfTrainingConfig, ensemble, label_pages
+from boilerplate_clf.training.selftrain import SelfTrainingConfig, label_pages, teacher_scores
 
 from .conftest import ROOT, SHARED, needs_gold
 
@@ -196,15 +199,20 @@ def test_only_labels_that_the_teacher_is_sure_of_are_believed():
     assert [page.page for page in pages[1:]] == ["q"]  # one of the two pages without an appeal
 
 
-def test_ensemble_is_the_geometric_mean():
-    one = np.log(np.asarray([[0.9, 0.1]]))
-    other = np.log(np.asarray([[0.5, 0.5]]))
-    assert ensemble(one, other) == pytest.approx(np.asarray([[0.75, 0.25]]), abs=1e-6)
+def test_the_teacher_labels_with_its_own_chain_and_weight():
+    teacher = load_bundle(shipped_bundle()).manifest
+    logits = np.log(np.asarray([[0.1, 0.0, 0.9, 0.0], [0.6, 0.0, 0.4, 0.0], [0.1, 0.0, 0.9, 0.0]]) + 1e-6)
+    silent, loud = np.zeros_like(logits), np.log(np.asarray([[0.97, 0.01, 0.01, 0.01]] * 3))
+    alone = teacher_scores(replace(teacher, ngram_weight=0.0), logits, loud)
+    assert teacher_scores(teacher, logits, silent) == pytest.approx(alone)
+    assert (teacher_scores(teacher, logits, loud)[:, 0] > alone[:, 0]).all()
+    softmax = teacher_scores(replace(teacher, chain=Chain(1.0, (), ())), logits, silent)
+    assert alone[1, 2] > softmax[1, 2]  # between two donation requests
 
 
 def test_token_dropout_hides_pieces_but_no_special_tokens():
     torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
-    from boilerplate_clf.training.finetune import drop_tokens
+    from boilerplate_clf.training.batches import drop_tokens
 
     ids = torch.arange(2, 1002).repeat(200, 1)
     hidden = drop_tokens(ids, 0.1, 4, (2, 3, 5), torch.Generator().manual_seed(0))

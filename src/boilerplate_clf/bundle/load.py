@@ -33,14 +33,27 @@ def shipped_bundle() -> Path:
     Raises:
         BundleNotFoundError: the package was installed without it.
     """
+    return _shipped(SHIPPED, MANIFEST)
+
+
+def shipped_encoder() -> Path:
+    """Return the folder of the shipped pre-trained encoder, from which retraining starts.
+
+    Raises:
+        BundleNotFoundError: the package was installed without it.
+    """
+    return _shipped(f"{SHIPPED}-encoder", "model.safetensors")
+
+
+def _shipped(name: str, file: str) -> Path:
     package = Path(__file__).resolve().parent.parent
     # The wheel holds models/ inside the package; an editable install sees the repository's.
     for folder in (package / "models", package.parent.parent / "models"):
-        if (folder / SHIPPED / MANIFEST).is_file():
-            return folder / SHIPPED
+        if (folder / name / file).is_file():
+            return folder / name
     raise BundleNotFoundError(
-        f"the shipped model {SHIPPED!r} is not installed: reinstall boilerplate-clf, "
-        "or pass the folder of a bundle"
+        f"the shipped model {name!r} is not installed: reinstall boilerplate-clf, "
+        "or pass the folder of another"
     )
 
 

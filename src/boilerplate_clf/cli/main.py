@@ -11,12 +11,16 @@ import sys
 import typer
 
 from boilerplate_clf import __version__
+from boilerplate_clf.cli.annotate_next import annotate_next
+from boilerplate_clf.cli.check import check
 from boilerplate_clf.cli.clean import clean
 from boilerplate_clf.cli.evaluate import evaluate
 from boilerplate_clf.cli.guard import INTERRUPTED, guarded
 from boilerplate_clf.cli.info import info
+from boilerplate_clf.cli.label import label
 from boilerplate_clf.cli.pipeline import pipeline
 from boilerplate_clf.cli.predict import predict
+from boilerplate_clf.cli.train import train
 
 app = typer.Typer(
     name="boilerplate-clf",
@@ -51,7 +55,7 @@ def _root(
     pass
 
 
-for command in (predict, clean, info, evaluate, pipeline):
+for command in (predict, clean, info, evaluate, check, train, annotate_next, label, pipeline):
     app.command()(guarded(command))
 
 

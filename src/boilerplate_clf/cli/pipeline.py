@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Optional
@@ -30,6 +31,9 @@ def pipeline(
     install: Optional[Path] = typer.Option(  # noqa: UP045 - typer reads it at run time on Python 3.10
         None, "--install", metavar="DIR", help="Afterwards copy the finished bundle to DIR/<name>."
     ),
+    teacher: Optional[Path] = typer.Option(  # noqa: UP045
+        None, "--teacher", metavar="DIR", help="Run folder of the teacher, instead of the configuration's."
+    ),
 ) -> None:
     r"""Make a model: tokenizer, pretrain, linear, selftrain, finetune, export, calibrate, card.
 
@@ -44,10 +48,16 @@ def pipeline(
 
     for module in ("torch", "transformers", "safetensors", "onnx", "sklearn", "tqdm"):
         require("train", module)
+    from boilerplate_clf.errors import ConfigError
     from boilerplate_clf.training.config import load_config
     from boilerplate_clf.training.pipeline import STAGES, Pipeline
 
-    work = Pipeline(load_config(config), run)
+    settings = load_config(config)
+    if teacher is not None:
+        if settings.base is not None:
+            raise ConfigError(f"{config}: has a 'base', so --teacher cannot be given")
+        settings = replace(settings, teacher=teacher)
+    work = Pipeline(settings, run)
     for name in STAGES if stage is Stage.ALL else (stage.value,):
         typer.echo(f"stage {name}", err=True)
         work.stage(name)

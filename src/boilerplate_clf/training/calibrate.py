@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise, product
@@ -124,9 +125,10 @@ class ChainFit:
 def fit_thresholds(scores: Floats, gold: Gold, keep: int, limit: float) -> list[float]:
     """Return the threshold per label with the best macro-F1 (view ``text``) under the limit.
 
-    All combinations of a coarse grid are tried, then each label's threshold is moved a little: a coarse
-    grid, since a fine one would fit the few rare examples instead of the model. With many labels, where
-    the combinations are too many, one common threshold is the start.
+    All combinations of a coarse grid are tried, then all that are near the best one on a finer grid: not
+    a fine grid everywhere, which would fit the few rare examples instead of the model. With many labels,
+    where the combinations are too many, one common threshold is the start, and each label's is moved by
+    itself.
     """
     mask = gold.view("text")
     scores, index = scores[mask], gold.index[mask]
@@ -145,10 +147,12 @@ def fit_thresholds(scores: Floats, gold: Gold, keep: int, limit: float) -> list[
     if len(_COARSE) ** len(others) <= _MOST_COMBINATIONS:
         starts = product(_COARSE, repeat=len(others))
     best = max(starts, key=value)
-    for place in range(len(others)):
-        near = [float(t) for t in _THRESHOLDS if abs(t - best[place]) <= _NEAR]
-        options = [(*best[:place], t, *best[place + 1 :]) for t in (best[place], *near)]
-        best = max(options, key=value)
+    near = [[t, *(float(v) for v in _THRESHOLDS if 0 < abs(v - t) <= _NEAR)] for t in best]
+    if math.prod(map(len, near)) <= _MOST_COMBINATIONS:
+        best = max(product(*near), key=value)
+    else:
+        for place, options in enumerate(near):
+            best = max(((*best[:place], t, *best[place + 1 :]) for t in options), key=value)
     found = [0.0] * size
     for label, threshold in zip(others, best, strict=True):
         found[label] = round(threshold, 3)

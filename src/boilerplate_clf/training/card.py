@@ -174,6 +174,9 @@ def _training(records: dict[str, dict[str, Any]]) -> str:
     )
     for name, digest in tuned.get("data", {}).items():
         lines.append(f"- Data: {name}, SHA-256 {digest}")
+    for name, digest in records["linear"].get("data", {}).items():
+        if tuned.get("data", {}).get(name) != digest:  # fitted later, on more data
+            lines.append(f"- Data of the n-gram model: {name}, SHA-256 {digest}")
     if "near_duplicates_removed" in tuned:
         lines.append(
             f"- Near-duplicates of dev paragraphs removed from training: {tuned['near_duplicates_removed']}"

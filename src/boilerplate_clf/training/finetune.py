@@ -22,26 +22,30 @@ from boilerplate_clf.evaluation.metrics import VIEWS, gold_of, macro_f1
 from boilerplate_clf.files import write_json
 from boilerplate_clf.inference.session import Session
 from boilerplate_clf.inference.windows import Window, WindowConfig, make_windows
-from boilerplate_clf.labels import CONTENT, LABELS, UNDECIDED
+from boilerplate_clf.labels import CONTENT, LABELS
+from boilerplate_clf.training.batches import (
+    Budgets,
+    Example,
+    Featurizer,
+    collate,
+    drop_tokens,
+    make_batches,
+    window_config,
+)
 from boilerplate_clf.training.compose import ComposeConfig, Composer
-from boilerplate_clf.training.data import LabelledDocument
+from boilerplate_clf.training.data import LabelledDocument, count_labels
 from boilerplate_clf.training.loop import Schedule, State, Trainer, pick_device, seed_everything
+from boilerplate_clf.training.losses import (
+    LossConfig,
+    class_weights,
+    classification_loss,
+    divergence,
+)
 from boilerplate_clf.training.model import ParagraphClassifier
 from boilerplate_clf.training.runs import finish_stage, read_stage
-from boilerplate_clf.training.tokenizer import CLS, MASK, PAD, PAR, SEP, token_id
+from boilerplate_clf.training.tokenizer import MASK, token_id
 
 WEIGHTS, MODEL_CONFIG = "classifier.safetensors", "classifier.json"
-_IGNORE = -100
-
-
-@dataclass(frozen=True)
-class Budgets:
-    """Token budgets of windows and paragraphs."""
-
-    window_tokens: int = 384
-    overlap_tokens: int = 96
-    head_tokens: int = 48
-    tail_tokens: int = 16
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,9 @@ class FinetuneConfig:
     dropout: float = 0.1
     head_factor: float = 3.0
     """Learning rate of the new layers as a multiple of the encoder's."""
-    label_smoothing: float = 0.02
+    layer_decay: float = 1.0
+    """Each layer's learning rate as a multiple of the one above it."""
+    loss: LossConfig = field(default_factory=LossConfig)
     token_dropout: float = 0.1
     """Mean share of the pieces that training hides behind [MASK]; each window draws its own share
     between 0 and twice this."""
@@ -64,75 +70,6 @@ class FinetuneConfig:
     """Of the exponential moving average of the weights, which is what is evaluated and kept."""
     evaluate_every: int = 400
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Example:
-    """A window with the label index of each of its paragraphs (-100: not asked)."""
-
-    window: Window
-    labels: list[int]
-
-
-class Featurizer:
-    """Turns labelled documents into windows; tokenises as the inference does."""
-
-    def __init__(self, tokenizer: Tokenizer, windows: WindowConfig, labels: Sequence[str]) -> None:
-        """Remember tokenizer, budgets and label order."""
-        self.tokenizer, self.windows = tokenizer, windows
-        self.label_ids = {label: index for index, label in enumerate(labels)} | {UNDECIDED: _IGNORE}
-
-    def encode(self, document: LabelledDocument) -> list[list[int]]:
-        """Return the token ids of each paragraph, uncut."""
-        texts = document.model_texts()
-        return [e.ids for e in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
-
-    def examples(self, document: LabelledDocument) -> list[Example]:
-        """Return the document's windows with all their labels, overlap included."""
-        labels = [self.label_ids[label] for label in document.labels]
-        return [
-            Example(window, labels[window.first : window.first + len(window.markers)])
-            for window in make_windows(self.encode(document), self.windows)
-        ]
-
-
-def collate(examples: Sequence[Example], pad_id: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Pad to ``input_ids (B, T)``, ``markers (B, P)``, ``labels (B, P)``."""
-    width = max(len(e.window.ids) for e in examples)
-    slots = max(len(e.window.markers) for e in examples)
-    ids = np.full((len(examples), width), pad_id, np.int64)
-    markers = np.zeros((len(examples), slots), np.int64)
-    labels = np.full((len(examples), slots), _IGNORE, np.int64)
-    for row, example in enumerate(examples):
-        ids[row, : len(example.window.ids)] = example.window.ids
-        markers[row, : len(example.window.markers)] = example.window.markers
-        labels[row, : len(example.labels)] = example.labels
-    return torch.from_numpy(ids), torch.from_numpy(markers), torch.from_numpy(labels)
-
-
-def drop_tokens(
-    ids: torch.Tensor, rate: float, mask_id: int, special: Sequence[int], generator: torch.Generator
-) -> torch.Tensor:
-    """Return ``ids`` ``(B, T)`` with pieces replaced by ``mask_id``, special tokens never.
-
-    No single word then decides alone, and pages that are seen often look different each time.
-    """
-    rates = torch.rand(len(ids), 1, generator=generator) * (2 * rate)
-    hidden = torch.rand(ids.shape, generator=generator) < rates
-    return torch.where(hidden & ~torch.isin(ids, torch.tensor(special)), mask_id, ids)
-
-
-def make_batches(examples: Sequence[Example], batch_tokens: int, rng: random.Random) -> list[list[Example]]:
-    """Group windows of like length into batches of at most ``batch_tokens`` padded tokens."""
-    order = sorted(examples, key=lambda e: len(e.window.ids) + rng.random() * 16)
-    batches: list[list[Example]] = []
-    for example in order:
-        if batches and (len(batches[-1]) + 1) * len(example.window.ids) <= batch_tokens:
-            batches[-1].append(example)
-        else:
-            batches.append([example])
-    rng.shuffle(batches)
-    return batches
 
 
 def predict_logits(
@@ -182,20 +119,6 @@ def _stitch(
                 part[index] = scores[index - window.first]
         results.append(part)
     return results
-
-
-def window_config(tokenizer: Tokenizer, budgets: Budgets) -> WindowConfig:
-    """Join budgets with the tokenizer's special ids.
-
-    The marker is [PAR] where the tokenizer has it; a foreign one uses its [SEP] (as Cohan et al.).
-    """
-    return WindowConfig(
-        **asdict(budgets),
-        cls_id=token_id(tokenizer, CLS),
-        sep_id=token_id(tokenizer, SEP),
-        pad_id=token_id(tokenizer, PAD),
-        marker_id=token_id(tokenizer, SEP if tokenizer.token_to_id(PAR) is None else PAR),
-    )
 
 
 def load_encoder(base: Path | str, dropout: float) -> PreTrainedModel:
@@ -311,7 +234,8 @@ def finetune(
     w = featurizer.windows
     special = (w.cls_id, w.sep_id, w.pad_id, w.marker_id)
     mask_id = token_id(tokenizer, MASK) if config.token_dropout else -1
-    criterion = nn.CrossEntropyLoss(ignore_index=_IGNORE, label_smoothing=config.label_smoothing)
+    counts = count_labels([*pages, *blocks])
+    weights = class_weights([counts.get(label, 0) for label in labels], config.loss.class_weight_power)
 
     def batches() -> Iterator[list[Example]]:
         while True:
@@ -322,12 +246,22 @@ def finetune(
     def loss_of(batch: list[Example]) -> tuple[torch.Tensor, int]:
         if trainer.state.step:
             average.update_parameters(model)
+        device = trainer.device
         ids, markers, gold = collate(batch, featurizer.windows.pad_id)
-        if config.token_dropout:
-            ids = drop_tokens(ids, config.token_dropout, mask_id, special, hider)
-        ids, markers, gold = (part.to(trainer.device) for part in (ids, markers, gold))
-        logits = model(ids, markers)
-        return criterion(logits.flatten(0, 1).float(), gold.flatten()), ids.numel()
+        markers, gold = markers.to(device), gold.to(device).flatten()
+
+        def run() -> torch.Tensor:
+            seen = ids
+            if config.token_dropout:
+                seen = drop_tokens(ids, config.token_dropout, mask_id, special, hider)
+            return cast(torch.Tensor, model(seen.to(device), markers)).flatten(0, 1).float()
+
+        passes = [run() for _ in range(2 if config.loss.rdrop else 1)]
+        losses = [classification_loss(logits, gold, config.loss, weights.to(device)) for logits in passes]
+        loss = torch.stack(losses).mean()
+        if config.loss.rdrop:
+            loss = loss + config.loss.rdrop * divergence(passes[0], passes[1], gold)
+        return loss, ids.numel()
 
     trainer = Trainer(
         model,
@@ -336,6 +270,7 @@ def finetune(
         loss_of,
         save_extra=lambda: {"average": average.state_dict()},
         head_factor=config.head_factor,
+        layer_decay=config.layer_decay,
     )
     if (saved := trainer.resume()) is not None:
         average.load_state_dict(saved["average"])

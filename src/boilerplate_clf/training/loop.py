@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
@@ -74,23 +75,36 @@ def rate_factor(progress: float, warmup: float) -> float:
     return max(0.0, (1.0 - progress) / (1.0 - warmup))
 
 
+def layer_depth(name: str) -> int:
+    """Return a parameter's layer, counted from 1; 0 for embeddings, -1 above the layers."""
+    number = re.search(r"layers?\.(\d+)\.", name)
+    return int(number[1]) + 1 if number else 0 if "embedding" in name else -1
+
+
 def make_optimizer(
-    model: nn.Module, schedule: Schedule, *, head_factor: float = 1.0
+    model: nn.Module, schedule: Schedule, *, head_factor: float = 1.0, layer_decay: float = 1.0
 ) -> torch.optim.Optimizer:
-    """AdamW; no decay on biases and norms; ``head_factor`` times the rate outside ``encoder``."""
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            key = (parameter.ndim > 1, name.startswith("encoder."))
-            groups.setdefault(key, []).append(parameter)
+    """AdamW; no decay on biases and norms; ``head_factor`` times the rate outside ``encoder``.
+
+    With a ``layer_decay`` below 1 a layer learns by that factor more slowly than the one above it.
+    """
+    groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    top = max((layer_depth(name) for name, _ in trained), default=0)
+    for name, parameter in trained:
+        factor = head_factor
+        if name.startswith("encoder."):
+            depth = layer_depth(name)
+            factor = layer_decay ** (0 if depth < 0 else top - depth + 1)
+        groups.setdefault((parameter.ndim > 1, factor), []).append(parameter)
     return torch.optim.AdamW(
         [
             {
                 "params": parameters,
                 "weight_decay": schedule.weight_decay if decays else 0.0,
-                "factor": 1.0 if encoder else head_factor,
+                "factor": factor,
             }
-            for (decays, encoder), parameters in groups.items()
+            for (decays, factor), parameters in groups.items()
         ],
         lr=schedule.learning_rate,
         betas=schedule.betas,
@@ -108,6 +122,7 @@ class Trainer:
         loss_of: batch -> (loss, number of tokens); called under autocast on a GPU.
         save_extra: state of the data source, stored in checkpoints and returned by ``resume``.
         head_factor: learning-rate factor of parameters outside ``encoder``.
+        layer_decay: learning-rate factor from each layer of ``encoder`` to the one below it.
     """
 
     def __init__(
@@ -119,11 +134,12 @@ class Trainer:
         *,
         save_extra: Callable[[], dict[str, Any]] = dict,
         head_factor: float = 1.0,
+        layer_decay: float = 1.0,
     ) -> None:
         """Prepare the optimizer; nothing runs yet."""
         self.model, self.schedule, self.folder, self.loss_of = model, schedule, folder, loss_of
         self.save_extra = save_extra
-        self.optimizer = make_optimizer(model, schedule, head_factor=head_factor)
+        self.optimizer = make_optimizer(model, schedule, head_factor=head_factor, layer_decay=layer_decay)
         self.state = State()
         self.device = next(model.parameters()).device
         self.world = int(os.environ.get("WORLD_SIZE", "1"))

@@ -32,14 +32,15 @@ from boilerplate_clf.inference.session import Session
 from boilerplate_clf.inference.windows import WindowConfig
 from boilerplate_clf.training import export as exporting
 from boilerplate_clf.training.assemble import BUNDLE, assemble
+from boilerplate_clf.training.batches import Featurizer, typical_inputs
 from boilerplate_clf.training.calibrate import affinities, calibrate
 from boilerplate_clf.training.config import PipelineConfig
 from boilerplate_clf.training.corpus import sample_texts
 from boilerplate_clf.training.data import LabelledDocument, count_labels, read_labelled, write_labelled
 from boilerplate_clf.training.embeddings import train_embeddings
 from boilerplate_clf.training.encoder import ENCODER, save_encoder
+from boilerplate_clf.training.extras import require
 from boilerplate_clf.training.finetune import (
-    Featurizer,
     finetune,
     load_classifier,
     onnx_logits,
@@ -51,8 +52,9 @@ from boilerplate_clf.training.leakage import find_leaks, without_leaks
 from boilerplate_clf.training.linear import fit_linear, linear_scores
 from boilerplate_clf.training.pretrain import pretrain
 from boilerplate_clf.training.runs import finish_stage, read_stage
-from boilerplate_clf.training.selftrain import ensemble, label_pages, read_unlabelled
+from boilerplate_clf.training.selftrain import label_pages, read_unlabelled, teacher_scores
 from boilerplate_clf.training.shards import build_shards
+from boilerplate_clf.training.smooth import smooth
 from boilerplate_clf.training.tokenizer import load_tokenizer, train_tokenizer
 from boilerplate_clf.training.trainset import TrainingData, evaluation_data, read_files, training_data
 
@@ -79,6 +81,9 @@ class Pipeline:
             TrainingError: an earlier stage has not been run.
             DataError: training or evaluation data cannot be used.
         """
+        # Bars for reading a small file, and reports on heads that are not used, tell a user nothing.
+        require("train", "transformers.utils.logging").disable_progress_bar()
+        require("train", "transformers.utils.logging").set_verbosity_error()
         functions: dict[str, Callable[[], None]] = {
             "tokenizer": self.tokenizer,
             "pretrain": self.pretrain,
@@ -176,7 +181,7 @@ class Pipeline:
         featurizer = self._featurizer(manifest.labels, manifest.windows)
         linear = self._linear_scores(documents, manifest.labels)
         scores = [
-            ensemble(onnx_logits(session, featurizer, [document])[0], ngrams)
+            teacher_scores(manifest, onnx_logits(session, featurizer, [document])[0], ngrams)
             for document, ngrams in zip(tqdm(documents, desc="selftrain", unit="page"), linear, strict=True)
         ]
         pages = label_pages(
@@ -237,9 +242,10 @@ class Pipeline:
         folder.mkdir(parents=True, exist_ok=True)
         model, labels, windows = load_classifier(self.run / "finetune", eager=True)
         featurizer, dev = self._featurizer(labels, windows), self._dev(labels)
+        torch_logits = np.concatenate(predict_logits(model, featurizer, dev))
+        smooth(model, typical_inputs(featurizer, read_files(self.config.data.pages, labels)))
         exporting.export_onnx(model, windows, folder / _FP32)
         exporting.quantize(folder / _FP32, folder / MODEL)
-        torch_logits = np.concatenate(predict_logits(model, featurizer, dev))
         fp32, int8 = (self._onnx_logits(name, featurizer, dev) for name in (_FP32, MODEL))
         parity = {
             "torch_to_fp32": exporting.compare(torch_logits, fp32, labels),

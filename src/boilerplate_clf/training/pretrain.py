@@ -20,7 +20,9 @@ import torch
 from torch import nn
 from transformers import ModernBertConfig, ModernBertForMaskedLM
 
+from boilerplate_clf.labels import Name
 from boilerplate_clf.training.loop import Schedule, State, Trainer, pick_device, seed_everything
+from boilerplate_clf.training.rtd import ReplacedTokenDetection
 from boilerplate_clf.training.runs import finish_stage, read_stage
 from boilerplate_clf.training.shards import ShardSampler
 from boilerplate_clf.training.tokenizer import CLS, MASK, PAD, SEP, SPECIAL_TOKENS
@@ -28,6 +30,14 @@ from boilerplate_clf.training.tokenizer import CLS, MASK, PAD, SEP, SPECIAL_TOKE
 
 def _id(token: str) -> int:
     return SPECIAL_TOKENS.index(token)
+
+
+class Objective(Name):
+    """What pre-training learns from."""
+
+    MASKED_LM = "masked-lm"
+    REPLACED_TOKENS = "replaced-tokens"
+    """Needs a start that has been pre-trained as a masked language model."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,7 @@ class PretrainConfig:
     batch_tokens: int = 2048
     """Per step: many small steps beat few large ones when compute is short."""
     mask_rate: float = 0.25
+    objective: Objective = Objective.MASKED_LM
     evaluate_every: int = 500
     seed: int = 0
 
@@ -153,7 +164,11 @@ def pretrain(
         vectors = torch.from_numpy(np.load(embeddings, allow_pickle=False))
         embedding: Any = language_model.get_input_embeddings()
         embedding.weight.data.copy_(vectors)
-    model = MaskedLanguageModel(language_model).to(pick_device())
+    objectives = {
+        Objective.MASKED_LM: MaskedLanguageModel,
+        Objective.REPLACED_TOKENS: ReplacedTokenDetection,
+    }
+    model = objectives[config.objective](language_model).to(pick_device())
     generator = torch.Generator().manual_seed(config.seed + 1)
 
     def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

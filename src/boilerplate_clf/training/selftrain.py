@@ -1,8 +1,8 @@
 """Self-training: an earlier model labels pages that nobody has labelled (Xie et al. 2020).
 
-The teacher is an ensemble of that model's encoder and of this run's n-gram model, which has seen the
-newest labelled data. A paragraph of which they are not sure together becomes "?": context for its
-neighbours, asked of nobody.
+The teacher is that model with this run's n-gram model in place of its own, which has seen the newest
+labelled data. A paragraph of which it is not sure becomes "?": context for its neighbours, asked of
+nobody.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from boilerplate_clf.inference.chain import softmax
+from boilerplate_clf.bundle.manifest import Manifest
 from boilerplate_clf.labels import UNDECIDED
 from boilerplate_clf.training.corpus import iter_documents
 from boilerplate_clf.training.data import LabelledDocument, runs_of_appeals
@@ -40,14 +40,17 @@ class SelfTrainingConfig:
     """Pages without any appeal that are kept, drawn evenly."""
 
 
-def ensemble(logits: npt.NDArray[Any], other: npt.NDArray[Any]) -> Floats:
-    """Return the normalised geometric mean of two models' probabilities, ``(paragraphs, labels)``.
+def teacher_scores(teacher: Manifest, logits: npt.NDArray[Any], ngrams: npt.NDArray[Any]) -> Floats:
+    """Return the teacher's probabilities of a document's paragraphs, ``(paragraphs, labels)``.
+
+    They are what its bundle would say if its n-gram model were the one given.
 
     Args:
-        logits: the first model's.
-        other: log probabilities of the second model.
+        teacher: manifest of its bundle, with its chain.
+        logits: of its encoder.
+        ngrams: log probabilities of this run's n-gram model.
     """
-    return softmax((np.log(softmax(logits) + 1e-9) + other) / 2)
+    return teacher.chain.marginals([logits + teacher.ngram_weight * ngrams])[0]
 
 
 def read_unlabelled(paths: Sequence[Path]) -> list[LabelledDocument]:

@@ -1,0 +1,116 @@
+"""Labelling in a terminal: what is asked next, what has been answered, and undoing it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from boilerplate_clf.errors import InputError
+from boilerplate_clf.files import atomic_write
+from boilerplate_clf.retrain.rows import Row, group_rows
+from boilerplate_clf.retrain.tables import read_rows
+
+UNDO, SKIP, QUIT = "u", "s", "q"
+_KEYS = "123456789abcdefghijklmnoprtvwxyz"  # without the commands' own keys
+_CONTEXT = 2
+_HEADER = ("text", "label", "document", "position")
+
+
+@dataclass(frozen=True)
+class Question:
+    """A paragraph without a label, in its place."""
+
+    row: Row
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+class Labelling:
+    """Goes through unlabelled rows; every answer is in the file before the next question.
+
+    Args:
+        rows: to label; rows with a label are context.
+        labels: the labels to choose from.
+        output: CSV file of the answers; one that exists is gone on with.
+
+    Raises:
+        InputError: fewer than two labels, or more than there are keys.
+        DataError: ``output`` is not such a file.
+    """
+
+    def __init__(self, rows: Sequence[Row], labels: Sequence[str], output: Path) -> None:
+        """Read the answers that are there."""
+        if not 2 <= len(set(labels)) <= len(_KEYS):
+            raise InputError(f"give between 2 and {len(_KEYS)} labels, not {len(set(labels))}")
+        self.keys = dict(zip(_KEYS, dict.fromkeys(labels), strict=False))
+        self.output = output
+        self.answers: list[Row] = list(read_rows([output])) if output.exists() else []
+        done = {_identity(row) for row in self.answers}
+        self._questions = [q for q in _questions(rows) if _identity(q.row) not in done]
+        self._answered: list[tuple[int, bool]] = []
+        self._at = 0
+
+    @property
+    def total(self) -> int:
+        """Number of questions of this sitting."""
+        return len(self._questions)
+
+    @property
+    def number(self) -> int:
+        """Number of the question that is asked now, from 1."""
+        return self._at + 1
+
+    def question(self) -> Question | None:
+        """Return what is asked now; None: everything has been."""
+        return self._questions[self._at] if self._at < len(self._questions) else None
+
+    def press(self, key: str) -> bool:
+        """Act on a key: a label's, undo or skip; return whether it meant anything."""
+        question = self.question()
+        if key == UNDO:
+            if not self._answered:
+                return False
+            self._at, saved = self._answered.pop()
+            if saved:
+                self.answers.pop()
+                self._save()
+            return True
+        if question is None:
+            return False
+        if key == SKIP:
+            self._answered.append((self._at, False))
+        elif key in self.keys:
+            self.answers.append(replace(question.row, label=self.keys[key]))
+            self._save()
+            self._answered.append((self._at, True))
+        else:
+            return False
+        self._at += 1
+        return True
+
+    def _save(self) -> None:
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(_HEADER)
+        for row in self.answers:
+            writer.writerow([row.text, row.label, row.document, f"{row.position:g}" if row.document else ""])
+        with atomic_write(self.output) as stream:
+            stream.write(text.getvalue().encode("utf-8-sig"))
+
+
+def _questions(rows: Sequence[Row]) -> list[Question]:
+    found = []
+    for group in group_rows(rows):
+        texts = [row.text for row in group]
+        for place, row in enumerate(group):
+            if row.text and not row.label:
+                before = tuple(texts[max(0, place - _CONTEXT) : place])
+                found.append(Question(row, before, tuple(texts[place + 1 : place + 1 + _CONTEXT])))
+    return found
+
+
+def _identity(row: Row) -> tuple[str, str, float]:
+    return row.text, row.document, row.position if row.document else 0.0

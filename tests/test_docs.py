@@ -1,0 +1,47 @@
+"""The tutorial, followed to the letter."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("torch", reason="the extra 'train' is not installed")
+
+from boilerplate_clf.retrain.rows import to_documents
+from boilerplate_clf.retrain.tables import read_rows
+from boilerplate_clf.retrain.train import bundle_macro_f1
+
+from .conftest import ROOT
+
+TUTORIAL = ROOT / "docs" / "own-labels.md"
+LABELS = ("content", "affiliate_notice", "author_bio", "newsletter")
+
+
+def commands():
+    blocks = re.findall(r"```console\n(.*?)```", TUTORIAL.read_text(encoding="utf-8"), re.S)
+    lines = [line for block in blocks for line in block.strip().splitlines()]
+    return [line for line in lines if not line.startswith("pip ")]
+
+
+def test_the_tutorial_for_own_labels_works_as_written(tmp_path):
+    shutil.copy(ROOT / "examples" / "own-labels.csv", tmp_path)
+    shutil.copy(ROOT / "examples" / "artikel.txt", tmp_path / "article.txt")
+    text = (ROOT / "examples" / "artikel.txt").read_text(encoding="utf-8")
+    rows = ["text,label"] + ['"' + line.replace('"', '""') + '",' for line in text.splitlines() if line]
+    (tmp_path / "unlabelled.csv").write_text("\n".join(rows), encoding="utf-8")
+    assert [line.split()[1] for line in commands()] == ["check", "train", "predict", "annotate-next"]
+    for line in commands():
+        program, *arguments = shlex.split(line)
+        assert program == "boilerplate-clf"
+        done = subprocess.run(
+            [sys.executable, "-m", "boilerplate_clf.cli.main", *arguments],
+            cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr[-3000:]}"
+    assert (tmp_path / "next.csv").read_text(encoding="utf-8-sig").startswith("text,label,")
+    # Rows by another author, of which the training saw nothing.
+    unseen = to_documents(read_rows([ROOT / "tests" / "data" / "own-labels-test.csv"]))
+    assert bundle_macro_f1(tmp_path / "my-bundle", unseen, LABELS) > 0.8

@@ -1,0 +1,104 @@
+"""Losses, layer-wise rates and replaced-token detection."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch", reason="the extra 'train' is not installed")
+
+import torch
+
+from boilerplate_clf.training.loop import Schedule, layer_depth, make_optimizer
+from boilerplate_clf.training.losses import (
+    IGNORE,
+    LossConfig,
+    class_weights,
+    classification_loss,
+    divergence,
+)
+from boilerplate_clf.training.pretrain import EncoderConfig, make_encoder, mask_tokens
+from boilerplate_clf.training.rtd import ReplacedTokenDetection
+
+LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.0, 3.0, 0.0], [1.0, 1.0, 1.0], [0.5, 0.0, 4.0]])
+GOLD = torch.tensor([0, 1, IGNORE, 0])
+PLAIN = LossConfig(label_smoothing=0.0)
+
+
+def test_paragraphs_of_which_nothing_is_asked_do_not_count():
+    changed = LOGITS.clone()
+    changed[2] = torch.tensor([9.0, -9.0, 0.0])
+    for config in (PLAIN, LossConfig(focal_gamma=2.0), LossConfig(label_smoothing=0.1)):
+        assert torch.equal(
+            classification_loss(LOGITS, GOLD, config), classification_loss(changed, GOLD, config)
+        )
+    assert torch.equal(divergence(LOGITS, LOGITS + 1, GOLD), divergence(changed, changed + 1, GOLD))
+
+
+def test_focal_loss_plays_sure_cases_down_and_needs_no_gamma_to_be_plain():
+    each = -LOGITS.log_softmax(dim=1)[[0, 1, 3], [0, 1, 0]]
+    sure = LOGITS.softmax(dim=1)[[0, 1, 3], [0, 1, 0]]
+    expected = (each * (1 - sure) ** 2).mean()
+    assert classification_loss(LOGITS, GOLD, LossConfig(0.0, focal_gamma=2.0)) == pytest.approx(
+        float(expected)
+    )
+    assert classification_loss(LOGITS, GOLD, PLAIN) == pytest.approx(float(each.mean()))
+
+
+def test_class_weights_follow_the_power():
+    assert class_weights([900, 100, 0], 0.0).tolist() == [1.0, 1.0, 1.0]
+    assert class_weights([900, 100, 9], 0.5).tolist() == pytest.approx([1.0, 3.0, 10.0])
+    heavier = classification_loss(LOGITS, GOLD, PLAIN, torch.tensor([1.0, 1.0, 1.0]))
+    assert heavier < classification_loss(LOGITS, GOLD, PLAIN, torch.tensor([3.0, 1.0, 1.0]))
+
+
+def test_divergence_is_symmetric_and_zero_for_equal_passes():
+    other = LOGITS.flip(0)
+    assert float(divergence(LOGITS, LOGITS, GOLD)) == pytest.approx(0.0, abs=1e-7)
+    assert float(divergence(LOGITS, other, GOLD)) == pytest.approx(float(divergence(other, LOGITS, GOLD)))
+    assert float(divergence(LOGITS, other, GOLD)) > 0.1
+
+
+def tiny_language_model():
+    config = EncoderConfig(hidden_size=32, layers=2, heads=2, intermediate_size=32, max_positions=64)
+    return make_encoder(config, vocab_size=100)
+
+
+def test_lower_layers_learn_more_slowly_under_layer_decay():
+    class Holder(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.encoder = tiny_language_model().model
+            self.output = torch.nn.Linear(32, 2)
+
+    model = Holder()
+    optimizer = make_optimizer(model, Schedule(1e-3, 10), head_factor=3.0, layer_decay=0.5)
+    factors = {id(p): group["factor"] for group in optimizer.param_groups for p in group["params"]}
+    found = {name: factors[id(p)] for name, p in model.named_parameters()}
+    assert found["output.weight"] == 3.0
+    assert found["encoder.final_norm.weight"] == 1.0
+    assert {v for k, v in found.items() if layer_depth(k) == 2} == {0.5}
+    assert {v for k, v in found.items() if layer_depth(k) == 1} == {0.25}
+    assert found["encoder.embeddings.tok_embeddings.weight"] == 0.125
+
+
+def test_replaced_token_detection_trains_the_encoder_and_never_the_generator():
+    torch.manual_seed(0)
+    language_model = tiny_language_model()
+    model = ReplacedTokenDetection(language_model)
+    generator = model._generator[0]
+    before = [p.clone() for p in generator.parameters()]
+    assert not any("generator" in name for name in model.state_dict())
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-3)
+    draws = torch.Generator().manual_seed(0)
+    losses = []
+    for _ in range(60):
+        # Every sequence counts upwards: a replaced piece breaks the order.
+        ids = torch.arange(24).unsqueeze(0) + torch.randint(10, 70, (16, 1), generator=draws)
+        loss = model(*mask_tokens(ids, 0.2, 100, draws))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
+    assert all(torch.equal(a, b) for a, b in zip(before, generator.parameters(), strict=True))
+    assert language_model.model.layers[0].attn.Wqkv.weight.grad is not None

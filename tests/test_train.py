@@ -1,5 +1,6 @@
 """Training on rows of one's own: what comes out, what is refused, what a killed run leaves behind."""
 
+import gc
 import json
 import shutil
 
@@ -202,3 +203,7 @@ def test_the_estimator_is_one_of_scikit_learn(options):
     assert chances.shape == (3, 2) and chances.sum(axis=1) == pytest.approx([1, 1, 1])
     assert fitted.score(texts, labels) > 0.9
     assert Classifier(fitted.bundle_).labels == ("content", "newsletter")
+    bundle = fitted.bundle_
+    del fitted
+    gc.collect()
+    assert not bundle.parent.exists()

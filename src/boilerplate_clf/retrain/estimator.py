@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import shutil
 import tempfile
+import weakref
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -75,8 +77,9 @@ class ParagraphEstimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
             for i, (text, label) in enumerate(zip(X, names, strict=True))
         ]
         options = TrainOptions(self.base, keep, self.epochs, self.minutes, self.learning_rate, seed=self.seed)
-        self._folder = tempfile.TemporaryDirectory(prefix="boilerplate-clf-")
-        self.bundle_ = train(rows, Path(self._folder.name) / "bundle", options=options).bundle
+        folder = tempfile.mkdtemp(prefix="boilerplate-clf-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.bundle_ = train(rows, Path(folder) / "bundle", options=options).bundle
         self._classifier = Classifier(self.bundle_, mode=Mode.BEST_GUESS)
         self.classes_ = np.asarray(sorted(set(names)))
         return self

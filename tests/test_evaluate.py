@@ -112,6 +112,8 @@ def test_floors_only_rise_without_a_reason():
     fallen = new_gate(report_with(0.85), risen, "the labels were corrected")
     assert fallen["floors"]["text: macro-F1"] == 0.85
     assert fallen["lowered"][0]["reason"] == "the labels were corrected" and fallen["lowered"][0]["what"]
+    partly = new_gate(report_with(0.85, 0.0012), risen, "the labels were corrected")
+    assert partly["floors"]["text: content kept"] == 0.999  # a reason lowers what has fallen, nothing else
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"floors": {"a": "b"}, "data_sha256": "c"}'])

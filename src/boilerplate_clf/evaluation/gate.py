@@ -56,14 +56,20 @@ def failures(report: dict[str, Any], gate: dict[str, Any]) -> list[str]:
         return [f"the floors are for data {gate['data_sha256'][:12]}, not {report['data']['sha256'][:12]}"]
     measured = figures(report)
     return [
-        f"{name} is {measured.get(name, 0.0):.4f}, the floor is {floor:.4f}"
-        for name, floor in gate["floors"].items()
-        if measured.get(name, 0.0) < floor - TOLERANCE
+        f"{name} is {measured.get(name, 0.0):.4f}, the floor is {gate['floors'][name]:.4f}"
+        for name in _below(measured, gate["floors"])
     ]
+
+
+def _below(measured: dict[str, float], floors: dict[str, float]) -> list[str]:
+    """Return the names of the figures that are below their floor."""
+    return [name for name, floor in floors.items() if measured.get(name, 0.0) < floor - TOLERANCE]
 
 
 def new_gate(report: dict[str, Any], old: dict[str, Any] | None, reason: str | None) -> dict[str, Any]:
     """Return a gate with the report's figures as floors.
+
+    A reason lowers what is below its floor, no other figure; on other data all floors are new.
 
     Args:
         report: of :func:`boilerplate_clf.evaluation.report.evaluate_model`.
@@ -79,8 +85,11 @@ def new_gate(report: dict[str, Any], old: dict[str, Any] | None, reason: str | N
         if not reason:
             raise DataError(f"not lowered without a reason: {'; '.join(worse)}")
         lowered.append({"date": report["date"], "reason": reason, "what": worse})
-    elif old is not None:
-        floors = {name: max(value, old["floors"].get(name, value)) for name, value in floors.items()}
+    if old is not None and old["data_sha256"] == report["data"]["sha256"]:
+        fallen = _below(floors, old["floors"])
+        for name, floor in old["floors"].items():
+            if name in floors and name not in fallen:
+                floors[name] = max(floors[name], floor)
     return {
         "data_sha256": report["data"]["sha256"],
         "model": report["model"],

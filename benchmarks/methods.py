@@ -5,8 +5,9 @@
 
 Every run takes the same number of steps from the same encoder on the same data (a run folder with the
 stages up to `selftrain`), on one thread; measured on dev, the encoder by itself, best guess. A full
-fine-tuning takes ten times as long, so differences here say which way to go, not how far. Runs that
-the results file has are skipped: it may be killed, and several processes may share the list with `--part`.
+fine-tuning reads some twenty times as many tokens, so differences here say which way to go, not how far.
+Runs that the results file has are skipped: it may be killed, and several processes may share the list
+with `--part`.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ import statistics
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from ablation import alone
 
 from boilerplate_clf.evaluation.metrics import VIEWS
 from boilerplate_clf.training.config import PipelineConfig, load_config
@@ -69,8 +71,6 @@ CHANGES: dict[str, Change] = {
     "windows of 768 tokens": _budgets(window_tokens=768),
     "paragraphs cut to 24 + 8": _budgets(head_tokens=24, tail_tokens=8),
     "paragraphs cut to 96 + 32": _budgets(head_tokens=96, tail_tokens=32),
-    "single paragraphs, no context": lambda config: config,
-    "no self-training": lambda config: config,
     "gold and authored pages only, nothing composed": lambda config: replace(
         config, compose=replace(config.compose, composed_per_block=0.0, lone_per_block=0.0)
     ),
@@ -86,13 +86,16 @@ class Material:
     dev: list[LabelledDocument]
 
 
-def alone(documents: Sequence[LabelledDocument]) -> list[LabelledDocument]:
-    """Return every paragraph as a document of its own."""
-    return [
-        replace(d, texts=(text,), labels=(label,))
-        for d in documents
-        for text, label in zip(d.texts, d.labels, strict=True)
-    ]
+def _alone(material: Material) -> Material:
+    pages, blocks, carriers, facts = material.data
+    data = (alone(pages), alone(blocks), carriers, facts)
+    return Material(data, alone(material.pseudo), alone(material.dev))
+
+
+DATA_CHANGES: dict[str, Callable[[Material], Material]] = {
+    "single paragraphs, no context": _alone,
+    "no self-training": lambda material: replace(material, pseudo=[]),
+}
 
 
 def measure(name: str, seed: int, run: Path, config: PipelineConfig, material: Material) -> dict[str, object]:
@@ -100,12 +103,9 @@ def measure(name: str, seed: int, run: Path, config: PipelineConfig, material: M
     base = replace(
         config.finetune, schedule=SHORT, batch_tokens=1536, average_decay=0.99, evaluate_every=0, seed=seed
     )
+    if name in DATA_CHANGES:
+        material = DATA_CHANGES[name](material)
     pages, blocks, carriers, _ = material.data
-    pseudo, dev = material.pseudo, material.dev
-    if name == "no self-training":
-        pseudo = []
-    if name == "single paragraphs, no context":
-        pages, blocks, pseudo, dev = (alone(part) for part in (pages, blocks, pseudo, dev))
     tokenizer = load_tokenizer(run / "tokenizer" / "tokenizer.json")
     change = CHANGES.get(name, CHANGES[BASE])
     started = time.monotonic()
@@ -117,9 +117,9 @@ def measure(name: str, seed: int, run: Path, config: PipelineConfig, material: M
             pages,
             blocks,
             carriers,
-            dev,
+            material.dev,
             Path(folder),
-            pseudo=pseudo,
+            pseudo=material.pseudo,
         )
     scores = record["history"][-1]
     return {
@@ -159,7 +159,8 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path("configs/shipped.yaml"))
     parser.add_argument("--run", type=Path, default=Path("runs/shipped"))
     parser.add_argument("--results", type=Path, default=Path("runs/methods.jsonl"))
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="some of the methods")
+    methods = [*CHANGES, *DATA_CHANGES]
+    parser.add_argument("--only", nargs="+", choices=methods, metavar="NAME", help="some of the methods")
     parser.add_argument(
         "--encoder",
         nargs=2,
@@ -178,9 +179,8 @@ def main() -> None:
     torch.set_num_threads(1)
     config = load_config(arguments.config)
     encoders = {name: Path(folder) for name, folder in arguments.encoder}
-    names = list(encoders) + (
-        list(CHANGES) if arguments.only is None and not encoders else arguments.only or []
-    )
+    default = [] if encoders else methods
+    names = [*encoders, *(arguments.only or default)]
     wanted = [(name, seed) for seed in arguments.seeds for name in names]
     index, parts = arguments.part
     material = None

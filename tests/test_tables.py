@@ -180,6 +180,11 @@ def test_any_bytes_are_a_table_or_one_clear_error(tmp_path_factory, data):
         assert all(isinstance(row.text, str) for row in rows)
 
 
+def test_a_folder_is_no_table(tmp_path):
+    with pytest.raises(DataError, match="is a folder"):
+        read_rows([tmp_path])
+
+
 def test_windows_encodings_are_read():
     text = "Größere Änderungen für Bürgerinnen; der Entwurf überzeugt nicht.\n" * 20
     assert decode(text.encode("cp1252"), "a.csv") == text

@@ -11,6 +11,12 @@ MAX_PARAGRAPHS = 200_000
 MAX_RECORD_BYTES = 100_000_000
 """Bytes of one line of a JSONL file, or of one text file."""
 
+MAX_TABLE_BYTES = 500 * 2**20
+"""Size of one file of labelled rows."""
+
+MAX_CELL_CHARS = 1_000_000
+"""Characters of one cell of such a file."""
+
 HEAD_CHARS, TAIL_CHARS = 1_200, 600
 """What the tokenizer sees of a long paragraph: its token budget is far smaller than this."""
 

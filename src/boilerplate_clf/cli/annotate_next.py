@@ -7,7 +7,7 @@ from typing import Optional
 
 import typer
 
-from boilerplate_clf.cli.check import Data, DocumentColumn, LabelColumn, TextColumn
+from boilerplate_clf.cli.rows import Data, DocumentColumn, LabelColumn, TextColumn, read
 from boilerplate_clf.cli.run import Model
 
 
@@ -35,11 +35,9 @@ def annotate_next(
 
     require("train", "sklearn")
     from boilerplate_clf.inference.classifier import Classifier
-    from boilerplate_clf.retrain.rows import Columns
     from boilerplate_clf.retrain.select import pick_rows, write_picks
-    from boilerplate_clf.retrain.tables import read_rows
 
-    rows = read_rows(data, Columns(text=text_column, label=label_column, document=document_column))
+    rows = read(data, text_column, label_column, document_column)
     picks = pick_rows(rows, Classifier(model), number, seed=seed)
     write_picks(picks, output)
     typer.echo(f"{len(picks)} paragraphs written: {output}")

@@ -6,19 +6,9 @@ from pathlib import Path
 
 import typer
 
-from boilerplate_clf.labels import CONTENT
+from boilerplate_clf.cli.rows import Data, DocumentColumn, KeepLabel, LabelColumn, TextColumn, read
 
 FOUND_ERRORS = 1
-
-Data = typer.Argument(
-    ..., metavar="DATA...", help="Labelled paragraphs: CSV, TSV, XLSX, JSONL, JSON or Parquet."
-)
-TextColumn = typer.Option("text", "--text-column", metavar="NAME", help="Column with the paragraph.")
-LabelColumn = typer.Option("label", "--label-column", metavar="NAME", help="Column with its label.")
-DocumentColumn = typer.Option(
-    "document", "--document-column", metavar="NAME", help="Column that tells which rows are one document."
-)
-KeepLabel = typer.Option(CONTENT, "--keep-label", metavar="LABEL", help="The label of text that is kept.")
 
 
 def check(
@@ -45,10 +35,8 @@ def check(
     from dataclasses import asdict
 
     from boilerplate_clf.retrain.check import check_rows
-    from boilerplate_clf.retrain.rows import Columns
-    from boilerplate_clf.retrain.tables import read_rows
 
-    rows = read_rows(data, Columns(text=text_column, label=label_column, document=document_column))
+    rows = read(data, text_column, label_column, document_column)
     report = check_rows(rows, keep_label=keep_label)
     if as_json:
         typer.echo(json.dumps({"rows": len(rows), **asdict(report)}, ensure_ascii=False, indent=2))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from boilerplate_clf.cli.check import Data, DocumentColumn, LabelColumn, TextColumn
+from boilerplate_clf.cli.rows import Data, DocumentColumn, LabelColumn, TextColumn, read
 
 if TYPE_CHECKING:
     from boilerplate_clf.retrain.labelling import Labelling, Question
@@ -34,12 +34,10 @@ def label(
 
     from boilerplate_clf.errors import InputError
     from boilerplate_clf.retrain.labelling import QUIT, Labelling
-    from boilerplate_clf.retrain.rows import Columns
-    from boilerplate_clf.retrain.tables import read_rows
 
     if not sys.stdin.isatty():
         raise InputError("label asks for keys: it needs a terminal, not a pipe")
-    rows = read_rows(data, Columns(text=text_column, label=label_column, document=document_column))
+    rows = read(data, text_column, label_column, document_column)
     work = Labelling(rows, [part.strip() for part in labels.split(",") if part.strip()], output)
     while (question := work.question()) is not None:
         _show(work, question)

@@ -44,10 +44,9 @@ def pipeline(
       boilerplate-clf pipeline all --config configs/shipped.yaml --run runs/shipped
       boilerplate-clf pipeline finetune --config my.yaml --run runs/mine
     """
-    from boilerplate_clf.training.extras import require
+    from boilerplate_clf.training.extras import require_training
 
-    for module in ("torch", "transformers", "safetensors", "onnx", "sklearn", "tqdm"):
-        require("train", module)
+    require_training()
     from boilerplate_clf.errors import ConfigError
     from boilerplate_clf.training.config import load_config
     from boilerplate_clf.training.pipeline import STAGES, Pipeline

@@ -8,7 +8,7 @@ from typing import Optional
 
 import typer
 
-from boilerplate_clf.cli.check import Data, DocumentColumn, KeepLabel, LabelColumn, TextColumn
+from boilerplate_clf.cli.rows import Data, DocumentColumn, KeepLabel, LabelColumn, TextColumn, read
 
 
 def train(
@@ -42,20 +42,17 @@ def train(
       boilerplate-clf train labels.xlsx more.jsonl --output my-bundle --eval test.csv
       boilerplate-clf predict article.txt --model my-bundle
     """
-    from boilerplate_clf.training.extras import require
+    from boilerplate_clf.training.extras import require_training
 
-    for module in ("torch", "transformers", "safetensors", "onnx", "sklearn", "tqdm"):
-        require("train", module)
-    from boilerplate_clf.retrain.rows import Columns
-    from boilerplate_clf.retrain.tables import read_rows
+    require_training()
     from boilerplate_clf.retrain.train import TrainOptions
     from boilerplate_clf.retrain.train import train as run
 
-    columns = Columns(text=text_column, label=label_column, document=document_column)
+    columns = (text_column, label_column, document_column)
     result = run(
-        read_rows(data, columns),
+        read(data, *columns),
         output,
-        evaluation=read_rows(evaluation, columns) if evaluation else (),
+        evaluation=read(evaluation, *columns) if evaluation else (),
         options=TrainOptions(base=base, keep_label=keep_label, epochs=epochs, minutes=minutes, seed=seed),
         force=force,
         resume=resume,

@@ -6,11 +6,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from boilerplate_clf.labels import CONTENT, Name
 from boilerplate_clf.retrain.rows import Row
-from boilerplate_clf.training.leakage import MIN_WORDS, SIMILARITY, shingles
+from boilerplate_clf.training.data import LabelledDocument
+from boilerplate_clf.training.leakage import find_leaks
 
 LEAST_EXAMPLES = 8
 """Different texts of a label below which training on it is pointless."""
@@ -102,29 +102,23 @@ def check_rows(rows: Sequence[Row], *, keep_label: str = CONTENT) -> Report:
     )
     order = list(Level)
     found = sorted((f for check in checks for f in check(rows)), key=lambda f: order.index(f.level))
-    documents = len({row.document or row.where for row in rows})
+    documents = len({row.group for row in rows})
     return Report(counts, documents, tuple(found))
-
-
-def _key(text: str) -> str:
-    return " ".join(text.split()).casefold()
 
 
 def _labels(rows: Sequence[Row], keep_label: str) -> Iterable[Finding]:
     labelled = [row for row in rows if row.label and row.text]
     texts: dict[str, set[str]] = defaultdict(set)
     for row in labelled:
-        texts[row.label].add(_key(row.text))
+        texts[row.label].add(row.key)
     if not labelled:
         remedy = "Fill in the column of labels, or name it with --label-column"
         yield Finding(Level.ERROR, "no_labels", "No row has a label", remedy)
         return
-    if len(rows) > len(labelled):
-        number = sum(1 for row in rows if not row.label)
-        if number:
-            message = f"{number} of {len(rows)} rows have no label"
-            remedy = "They are used as context only; annotate-next picks the ones worth labelling"
-            yield Finding(Level.NOTE, "unlabelled", message, remedy)
+    if unlabelled := sum(1 for row in rows if not row.label):
+        message = f"{unlabelled} of {len(rows)} rows have no label"
+        remedy = "They are used as context only; annotate-next picks the ones worth labelling"
+        yield Finding(Level.NOTE, "unlabelled", message, remedy)
     if len(texts) == 1:
         message = f"All rows have the same label, {next(iter(texts))!r}"
         remedy = "Add rows with another label, above all paragraphs of ordinary article text"
@@ -178,7 +172,7 @@ def _conflicts(rows: Sequence[Row]) -> Iterable[Finding]:
     groups: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if row.label and len(row.text.split()) >= 4:
-            groups[_key(row.text)].append(row)
+            groups[row.key].append(row)
     clashing = [g for g in groups.values() if len({row.label for row in g}) > 1]
     if clashing:
         places = tuple(row.where for group in clashing for row in group)
@@ -191,7 +185,7 @@ def _copies(rows: Sequence[Row]) -> Iterable[Finding]:
     again: list[str] = []
     for row in rows:
         if row.text and not row.document:
-            if (key := (_key(row.text), row.label)) in first:
+            if (key := (row.key, row.label)) in first:
                 again.append(row.where)
             first.setdefault(key, row.where)
     if again:
@@ -201,25 +195,12 @@ def _copies(rows: Sequence[Row]) -> Iterable[Finding]:
 
 def _across_splits(rows: Sequence[Row]) -> Iterable[Finding]:
     """Longer texts of `train` that nearly stand in `dev` or `test`, too."""
-    index: dict[str, list[int]] = defaultdict(list)
-    held = [row for row in rows if row.split in ("dev", "test") and len(row.text.split()) >= MIN_WORDS]
-    grams = [shingles(row.text) for row in held]
-    for number, some in enumerate(grams):
-        for gram in some:
-            index[gram].append(number)
-    leaks = []
-    if held:
-        for row in rows:
-            if row.split != "train" or len(row.text.split()) < MIN_WORDS:
-                continue
-            own = shingles(row.text)
-            shared = Counter(other for gram in own for other in index.get(gram, ()))
-            if any(n / (len(own) + len(grams[o]) - n) >= SIMILARITY for o, n in shared.items()):
-                leaks.append(row.where)
-        if leaks:
-            message = f"{len(leaks)} rows of split 'train' nearly stand in 'dev' or 'test', too"
-            remedy = "Take them out of one of the two: figures would be flattered"
-            yield Finding(Level.ERROR, "leak", message, remedy, tuple(leaks))
+    aside = [_lone(row) for row in rows if row.split in ("dev", "test")]
+    leaks = find_leaks((_lone(row) for row in rows if row.split == "train"), aside)
+    if leaks:
+        message = f"{len(leaks)} rows of split 'train' nearly stand in 'dev' or 'test', too"
+        remedy = "Take them out of one of the two: figures would be flattered"
+        yield Finding(Level.ERROR, "leak", message, remedy, tuple(leak.page for leak in leaks))
     documents: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         if row.document and row.split:
@@ -228,6 +209,11 @@ def _across_splits(rows: Sequence[Row]) -> Iterable[Finding]:
     if torn:
         message = f"{len(torn)} documents lie in several splits"
         yield Finding(Level.ERROR, "torn_document", message, "Give a document one split", tuple(torn))
+
+
+def _lone(row: Row) -> LabelledDocument:
+    """Return the row as a document that is called after its place."""
+    return LabelledDocument(row.where, row.where, (row.text,), (row.label,))
 
 
 def _empty(rows: Sequence[Row]) -> Iterable[Finding]:
@@ -239,27 +225,42 @@ def _empty(rows: Sequence[Row]) -> Iterable[Finding]:
 
 
 def _long(rows: Sequence[Row]) -> Iterable[Finding]:
-    places = tuple(row.where for row in rows if len(row.text) > LONG_CHARS)
-    if places:
-        message = f"{len(places)} texts are longer than {LONG_CHARS:,} characters"
-        remedy = "Put one paragraph into a row: only beginning and end of a long text are read"
-        yield Finding(Level.WARNING, "long", message, remedy, places)
+    return _texts(
+        rows,
+        lambda text: len(text) > LONG_CHARS,
+        "long",
+        f"are longer than {LONG_CHARS:,} characters",
+        "Put one paragraph into a row: only beginning and end of a long text are read",
+    )
 
 
 def _damage(rows: Sequence[Row]) -> Iterable[Finding]:
-    places = tuple(row.where for row in rows if _MOJIBAKE.search(row.text))
-    if places:
-        message = f"{len(places)} texts have damaged characters (such as 'Ã¤' for 'ä')"
-        remedy = "Export the file anew as UTF-8"
-        yield Finding(Level.WARNING, "encoding", message, remedy, places)
+    return _texts(
+        rows,
+        _MOJIBAKE.search,
+        "encoding",
+        "have damaged characters (such as 'Ã¤' for 'ä')",
+        "Export the file anew as UTF-8",
+    )
 
 
 def _markup(rows: Sequence[Row]) -> Iterable[Finding]:
-    places = tuple(row.where for row in rows if _MARKUP.search(row.text))
+    return _texts(
+        rows,
+        _MARKUP.search,
+        "markup",
+        "contain HTML tags or entities",
+        "Strip them, unless the texts to be labelled later have them as well",
+    )
+
+
+def _texts(
+    rows: Sequence[Row], spoilt: Callable[[str], object], kind: str, what: str, remedy: str
+) -> Iterable[Finding]:
+    """Warn of the rows whose text is ``spoilt``."""
+    places = tuple(row.where for row in rows if spoilt(row.text))
     if places:
-        message = f"{len(places)} texts contain HTML tags or entities"
-        remedy = "Strip them, unless the texts to be labelled later have them as well"
-        yield Finding(Level.WARNING, "markup", message, remedy, places)
+        yield Finding(Level.WARNING, kind, f"{len(places)} texts {what}", remedy, places)
 
 
 def _language(rows: Sequence[Row]) -> Iterable[Finding]:
@@ -295,4 +296,4 @@ def _weights(rows: Sequence[Row]) -> Iterable[Finding]:
 
 def first_lines(report: Report, number: int = 3) -> str:
     """Return the first errors as one line, for an error message."""
-    return " ".join(str(finding) for finding in islice(report.errors, number))
+    return " ".join(str(finding) for finding in report.errors[:number])

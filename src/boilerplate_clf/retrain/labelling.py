@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from boilerplate_clf.errors import InputError
-from boilerplate_clf.files import atomic_write
 from boilerplate_clf.retrain.rows import Row, group_rows
-from boilerplate_clf.retrain.tables import read_rows
+from boilerplate_clf.retrain.tables import TABLE, read_rows, table_line, write_csv
 
 UNDO, SKIP, QUIT = "u", "s", "q"
 _KEYS = "123456789abcdefghijklmnoprtvwxyz"  # without the commands' own keys
 _CONTEXT = 2
-_HEADER = ("text", "label", "document", "position")
 
 
 @dataclass(frozen=True)
@@ -92,13 +88,7 @@ class Labelling:
         return True
 
     def _save(self) -> None:
-        text = io.StringIO(newline="")
-        writer = csv.writer(text)
-        writer.writerow(_HEADER)
-        for row in self.answers:
-            writer.writerow([row.text, row.label, row.document, f"{row.position:g}" if row.document else ""])
-        with atomic_write(self.output) as stream:
-            stream.write(text.getvalue().encode("utf-8-sig"))
+        write_csv(self.output, TABLE, map(table_line, self.answers))
 
 
 def _questions(rows: Sequence[Row]) -> list[Question]:

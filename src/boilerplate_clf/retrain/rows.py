@@ -39,15 +39,22 @@ class Row:
     split: str = ""
     weight: float = 1.0
 
+    @property
+    def key(self) -> str:
+        """The text without case and spacing: rows with equal keys say the same."""
+        return " ".join(self.text.split()).casefold()
+
+    @property
+    def group(self) -> str:
+        """What rows of one document have in common; a row without a document is one by itself."""
+        return self.document or self.where
+
 
 def group_rows(rows: Iterable[Row]) -> list[list[Row]]:
-    """Put the rows of each document together, in the order of ``position``, then of the file.
-
-    A row without a document is a document by itself.
-    """
+    """Put the rows of each document together, in the order of ``position``, then of the file."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(f"d{row.document}" if row.document else f"r{row.where}", []).append(row)
+        groups.setdefault(row.group, []).append(row)
     return [sorted(group, key=lambda row: row.position) for group in groups.values()]
 
 
@@ -57,7 +64,7 @@ def to_documents(rows: Iterable[Row]) -> list[LabelledDocument]:
 
 
 def _document(rows: Sequence[Row]) -> LabelledDocument:
-    name = rows[0].document or rows[0].where
+    name = rows[0].group
     return LabelledDocument(
         name, name, tuple(row.text for row in rows), tuple(row.label or UNDECIDED for row in rows)
     )

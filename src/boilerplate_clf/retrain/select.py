@@ -6,8 +6,6 @@ taking one of each cluster avoids that (Zhdanov 2019, "Diverse mini-batch active
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from boilerplate_clf.errors import DataError
-from boilerplate_clf.files import atomic_write
 from boilerplate_clf.inference.classifier import Classifier
 from boilerplate_clf.retrain.rows import Row, group_rows
+from boilerplate_clf.retrain.tables import TABLE, table_line, write_csv
 from boilerplate_clf.training.extras import require
 
 _CANDIDATES = 10
@@ -26,7 +24,7 @@ _CANDIDATES = 10
 _LEAST_SHARE = 0.2
 """Of the largest entropy: what the model is surer of teaches little, however different it is."""
 
-HEADER = ("text", "label", "document", "position", "guess", "score")
+HEADER = (*TABLE, "guess", "score")
 
 
 @dataclass(frozen=True)
@@ -52,13 +50,13 @@ def pick_rows(rows: Sequence[Row], classifier: Classifier, number: int, *, seed:
     Raises:
         DataError: every row has a label.
     """
-    labelled = {_key(row.text) for row in rows if row.label}
+    labelled = {row.key for row in rows if row.label}
     picks: dict[str, tuple[float, Pick]] = {}
     groups = group_rows(rows)
     documents = classifier.predict_batch([[row.text for row in group] for group in groups])
     for group, document in zip(groups, documents, strict=True):
         for row, paragraph in zip(group, document, strict=True):
-            key = _key(row.text)
+            key = row.key
             if not key or row.label or key in labelled:
                 continue
             values = np.asarray(list(paragraph.scores.values()))
@@ -88,17 +86,5 @@ def pick_rows(rows: Sequence[Row], classifier: Classifier, number: int, *, seed:
 
 
 def write_picks(picks: Sequence[Pick], path: Path) -> None:
-    """Write a CSV file (UTF-8 with mark, which spreadsheets need) whose label cells are to be filled in."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(HEADER)
-    for pick in picks:
-        row = pick.row
-        position = f"{row.position:g}" if row.document else ""
-        writer.writerow([row.text, "", row.document, position, pick.guess, f"{pick.score:.3f}"])
-    with atomic_write(path) as stream:
-        stream.write(text.getvalue().encode("utf-8-sig"))
-
-
-def _key(text: str) -> str:
-    return " ".join(text.split()).casefold()
+    """Write a CSV file whose label cells are to be filled in."""
+    write_csv(path, HEADER, ((*table_line(pick.row), pick.guess, f"{pick.score:.3f}") for pick in picks))

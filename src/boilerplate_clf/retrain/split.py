@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 from boilerplate_clf.errors import DataError
 from boilerplate_clf.retrain.rows import Row
@@ -23,9 +24,9 @@ def split_rows(rows: Sequence[Row], *, folds: int = 5, seed: int = 0) -> tuple[l
         train = [row for row in rows if row.split in ("train", "")]
         dev = [row for row in rows if row.split == "dev"]
         if any(row.label for row in train) and not dev:
-            return split_rows([_unsplit(row) for row in train], folds=folds, seed=seed)
+            return split_rows([replace(row, split="") for row in train], folds=folds, seed=seed)
     else:
-        groups = [row.document or row.where for row in rows]
+        groups = [row.group for row in rows]
         if len(set(groups)) < folds:
             raise DataError(
                 f"only {len(set(groups))} documents: at least {folds} are needed to set some aside for "
@@ -44,7 +45,3 @@ def split_rows(rows: Sequence[Row], *, folds: int = 5, seed: int = 0) -> tuple[l
         if not any(row.label for row in part):
             raise DataError(f"no labelled row is left to {name}: check the column of splits")
     return train, dev
-
-
-def _unsplit(row: Row) -> Row:
-    return Row(row.text, row.label, row.where, row.document, row.position, "", row.weight)

@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from boilerplate_clf.errors import DataError
+from boilerplate_clf.files import atomic_write
+from boilerplate_clf.limits import MAX_CELL_CHARS, MAX_TABLE_BYTES
 from boilerplate_clf.retrain.records import record_rows
 from boilerplate_clf.retrain.rows import SPLITS, Columns, Row
+from boilerplate_clf.training.data import parse_json
 from boilerplate_clf.training.extras import require
 
-MAX_FILE_BYTES = 500 * 2**20
-MAX_CELL_CHARS = 1_000_000
+TABLE = ("text", "label", "document", "position")
+"""Header of the tables that are written, in the names that are read by default."""
+
 _SNIFFED = 64 * 1024
 _DELIMITERS = ",;\t|"
 
@@ -56,6 +59,8 @@ def _read(path: Path, columns: Columns) -> list[Row]:
         ".ndjson": _jsonl_rows,
         ".json": _json_rows,
     }
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder: name the files in it")
     reader = readers.get(path.suffix.lower())
     if reader is None:
         known = ", ".join(readers)
@@ -64,13 +69,24 @@ def _read(path: Path, columns: Columns) -> list[Row]:
         size = path.stat().st_size
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder: name the files in it")
     if not size:
         raise DataError(f"{path}: the file is empty")
-    if size > MAX_FILE_BYTES:
-        raise DataError(f"{path}: larger than {MAX_FILE_BYTES // 2**20} MiB: split it into several files")
+    if size > MAX_TABLE_BYTES:
+        raise DataError(f"{path}: larger than {MAX_TABLE_BYTES // 2**20} MiB: split it into several files")
     return list(reader(path, columns))
+
+
+def table_line(row: Row) -> tuple[str, str, str, str]:
+    """Return a row as a line of a :data:`TABLE`."""
+    return row.text, row.label, row.document, f"{row.position:g}" if row.document else ""
+
+
+def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
+    """Write a table as CSV: UTF-8 with a byte order mark, without which spreadsheets garble umlauts."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([header, *lines])
+    with atomic_write(path) as stream:
+        stream.write(text.getvalue().encode("utf-8-sig"))
 
 
 def decode(data: bytes, path: Path) -> str:
@@ -175,22 +191,15 @@ def _jsonl_rows(path: Path, columns: Columns) -> Iterator[Row]:
     for number, line in enumerate(decode(path.read_bytes(), path).split("\n"), 1):
         if line.strip():
             where = f"{path}:{number}"
-            yield from _checked(_json(line, where), where, columns)
+            yield from _checked(parse_json(line, where), where, columns)
 
 
 def _json_rows(path: Path, columns: Columns) -> Iterator[Row]:
-    records = _json(decode(path.read_bytes(), path), str(path))
+    records = parse_json(decode(path.read_bytes(), path), str(path))
     if not isinstance(records, list):
         raise DataError(f"{path}: not a JSON array of records: JSON with one object a line is .jsonl")
     for number, record in enumerate(records, 1):
         yield from _checked(record, f"{path}: record {number}", columns)
-
-
-def _json(text: str, where: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{where}: not JSON: {error}") from error
 
 
 def _checked(record: Any, where: str, columns: Columns) -> Iterator[Row]:

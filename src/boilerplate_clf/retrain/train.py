@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from boilerplate_clf.inference.classifier import Classifier
 from boilerplate_clf.inference.decide import Mode
 from boilerplate_clf.labels import CONTENT
 from boilerplate_clf.retrain.check import check_rows, first_lines
-from boilerplate_clf.retrain.rows import Row, to_documents
+from boilerplate_clf.retrain.rows import Row, group_rows, to_documents
 from boilerplate_clf.retrain.split import split_rows
 from boilerplate_clf.training.compose import ComposeConfig
 from boilerplate_clf.training.config import DataConfig, PipelineConfig
@@ -146,10 +145,7 @@ def _prepare(
         TrainingError: there is no unfinished run of these data and options.
     """
     data = [(row.text, row.label, row.document, row.position, row.weight) for row in (*training, *aside)]
-    state = {
-        "data": sha256_bytes(json.dumps(data).encode()),
-        "options": {**asdict(options), "minutes": str(options.minutes)},
-    }
+    state = {"data": sha256_bytes(json.dumps(data).encode()), "options": asdict(options)}
     before = run / _STATE
     if resume:
         if not before.exists():
@@ -186,11 +182,10 @@ def _prepare(
 
 def _weighted(rows: Sequence[Row]) -> list[LabelledDocument]:
     """Return the documents, repeated as their heaviest row asks for, at least once."""
-    weights: Counter[str] = Counter()
-    for row in rows:
-        key = row.document or row.where
-        weights[key] = max(weights[key], round(row.weight))
-    return [copy for document in to_documents(rows) for copy in [document] * max(1, weights[document.page])]
+    documents = []
+    for group in group_rows(rows):
+        documents += to_documents(group) * max(1, *(round(row.weight) for row in group))
+    return documents
 
 
 def _install(

@@ -71,16 +71,25 @@ def write_labelled(path: Path, documents: Iterable[LabelledDocument]) -> None:
             stream.write((json.dumps(record, ensure_ascii=False) + "\n").encode())
 
 
+def parse_json(text: str, where: str) -> Any:
+    """Return what a JSON text says.
+
+    Raises:
+        DataError: it is none; ``where`` and the cause are named.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: not JSON: {error}") from error
+
+
 def _jsonl_records(path: Path) -> Iterator[tuple[str, Any]]:
     # Not through `datasets`, whose JSON reader does not tell which line is wrong.
     try:
         with open_text(path) as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    try:
-                        yield f"{path}:{number}", json.loads(line)
-                    except (ValueError, RecursionError) as error:
-                        raise DataError(f"{path}:{number}: not JSON: {error}") from error
+                    yield f"{path}:{number}", parse_json(line, f"{path}:{number}")
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 (byte {error.start})") from error
 

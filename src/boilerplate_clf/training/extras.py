@@ -18,3 +18,13 @@ def require(extra: str, module: str) -> Any:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise MissingExtraError(extra, (error.name or module).split(".")[0]) from error
+
+
+def require_training() -> None:
+    """Check that what every stage of the pipeline needs is installed, before any of them runs.
+
+    Raises:
+        MissingExtraError: a module is not installed.
+    """
+    for module in ("torch", "transformers", "safetensors", "onnx", "sklearn", "tqdm"):
+        require("train", module)

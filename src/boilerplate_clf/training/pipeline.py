@@ -82,8 +82,9 @@ class Pipeline:
             DataError: training or evaluation data cannot be used.
         """
         # Bars for reading a small file, and reports on heads that are not used, tell a user nothing.
-        require("train", "transformers.utils.logging").disable_progress_bar()
-        require("train", "transformers.utils.logging").set_verbosity_error()
+        chatter = require("train", "transformers.utils.logging")
+        chatter.disable_progress_bar()
+        chatter.set_verbosity_error()
         functions: dict[str, Callable[[], None]] = {
             "tokenizer": self.tokenizer,
             "pretrain": self.pretrain,

@@ -96,7 +96,7 @@ def test_findings_name_their_rows_and_the_worst_come_first():
     assert [finding.level for finding in report.findings] == [Level.ERROR, Level.WARNING]
     assert report.findings[1].rows == ("a.csv: row 99",)
     assert "a.csv: row 99" in str(report.findings[1])
-    assert "author_bio" in first_lines(report)
+    assert "author_bio" in first_lines(report.errors)
 
 
 def test_short_lines_may_have_several_labels():

@@ -10,9 +10,11 @@ import pytest
 
 pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
+from boilerplate_clf.bundle import load_bundle
+from boilerplate_clf.labels import LABELS as SHIPPED_LABELS
+from boilerplate_clf.retrain.measure import bundle_macro_f1
 from boilerplate_clf.retrain.rows import to_documents
 from boilerplate_clf.retrain.tables import read_rows
-from boilerplate_clf.retrain.train import bundle_macro_f1
 
 from .conftest import ROOT
 
@@ -32,10 +34,14 @@ def test_the_tutorial_for_own_labels_works_as_written(tmp_path):
     text = (ROOT / "examples" / "artikel.txt").read_text(encoding="utf-8")
     rows = ["text,label"] + ['"' + line.replace('"', '""') + '",' for line in text.splitlines() if line]
     (tmp_path / "unlabelled.csv").write_text("\n".join(rows), encoding="utf-8")
-    assert [line.split()[1] for line in commands()] == ["check", "train", "predict", "annotate-next"]
+    assert [line.split()[1] for line in commands()] == [
+        "check", "learning-curve", "train", "train", "predict", "annotate-next"
+    ]  # fmt: skip
     for line in commands():
         program, *arguments = shlex.split(line)
         assert program == "boilerplate-clf"
+        if "--extend" in arguments:
+            arguments += ["--minutes", "0.3"]  # a first impression: it is the longest of them
         done = subprocess.run(
             [sys.executable, "-m", "boilerplate_clf.cli.main", *arguments],
             cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False,
@@ -45,3 +51,4 @@ def test_the_tutorial_for_own_labels_works_as_written(tmp_path):
     # Rows by another author, of which the training saw nothing.
     unseen = to_documents(read_rows([ROOT / "tests" / "data" / "own-labels-test.csv"]))
     assert bundle_macro_f1(tmp_path / "my-bundle", unseen, LABELS) > 0.8
+    assert load_bundle(tmp_path / "extended").labels == (*SHIPPED_LABELS, *LABELS[1:])

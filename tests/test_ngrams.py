@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boilerplate_clf.errors import BundleFormatError
-from boilerplate_clf.inference.ngrams import AFTER, BEFORE, CHARS, WORDS, NgramScorer, features
+from boilerplate_clf.inference.ngrams import AFTER, BEFORE, CHARS, WORDS, NgramScorer, _to_planes, features
 
 TEXT = st.text(st.characters(), max_size=60)
 
@@ -89,7 +89,16 @@ def archive(**arrays):
     return stream.getvalue()
 
 
-KEYS, TABLE, BIAS = np.asarray([1, 2], np.uint32), np.zeros((2, 4), np.float16), np.zeros(3, np.float32)
+STEPS, BIAS = _to_planes(np.asarray([1, 2], np.uint32)), np.zeros(3, np.float32)
+TABLE = _to_planes(np.zeros((4, 2), np.float16))
+
+
+def good(**changes):
+    return archive(**({"key_steps": STEPS, "table": TABLE, "bias": BIAS} | changes))
+
+
+def test_what_the_damaged_files_are_made_of_is_fine():
+    assert NgramScorer.from_bytes(good(), 3).log_probabilities(["Rat"]).shape == (1, 3)
 
 
 @pytest.mark.parametrize(
@@ -97,13 +106,18 @@ KEYS, TABLE, BIAS = np.asarray([1, 2], np.uint32), np.zeros((2, 4), np.float16),
     [
         b"",
         b"no zip",
-        archive(keys=KEYS),
-        archive(keys=KEYS, table=TABLE, bias=BIAS[:2]),
-        archive(keys=KEYS, table=TABLE[:1], bias=BIAS),
-        archive(keys=KEYS[::-1], table=TABLE, bias=BIAS),
-        archive(keys=KEYS.astype(np.int64), table=TABLE, bias=BIAS),
-        archive(keys=KEYS, table=TABLE + np.float16("nan"), bias=BIAS),
-        archive(keys=np.asarray([{}, []], object), table=TABLE, bias=BIAS),  # needs pickle
+        archive(key_steps=STEPS),
+        good(bias=BIAS[:2]),
+        good(bias=BIAS.astype(np.float64)),
+        good(table=TABLE[:, :3]),
+        good(table=TABLE[:1]),
+        good(table=TABLE[:, :, :1]),
+        good(key_steps=_to_planes(np.asarray([1, 0], np.uint32))),  # twice the same
+        good(key_steps=_to_planes(np.asarray([9, 2**32 - 3], np.uint32))),  # not in order
+        good(key_steps=STEPS.astype(np.int64)),
+        good(table=_to_planes(np.full((4, 2), np.nan, np.float16))),
+        good(bias=np.full(3, np.inf, np.float32)),
+        good(key_steps=np.asarray([{}, []], object)),  # needs pickle
     ],
 )
 def test_bad_files_are_refused(data):

@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from boilerplate_clf.bundle.manifest import MANIFEST, MODEL, NGRAMS, TOKENIZER, FileEntry, Manifest
+from boilerplate_clf.bundle.manifest import (
+    EXTENSION,
+    MANIFEST,
+    MODEL,
+    NGRAMS,
+    TOKENIZER,
+    FileEntry,
+    Manifest,
+)
 from boilerplate_clf.bundle.onnx_safety import check_onnx
 from boilerplate_clf.errors import BundleFormatError, BundleIntegrityError, BundleNotFoundError
 from boilerplate_clf.files import sha256_bytes
@@ -21,10 +29,41 @@ class Bundle:
 
     path: Path
     manifest: Manifest
-    model: bytes
+    model: bytes | None
+    """The encoder's ONNX file; None: the bundle has none."""
     tokenizer_json: str
+    """Empty where there is no encoder."""
     ngrams: bytes | None
     """Of the n-gram model; None: the bundle has none."""
+    extension: Bundle | None = None
+    """The model of the labels that were added; None: there are none."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels: the model's, then those that its extension adds."""
+        return (*self.manifest.labels, *self._added)
+
+    @property
+    def thresholds(self) -> dict[str, dict[str, float]]:
+        """Mode -> label -> least probability, of all labels."""
+        own = {mode: dict(values) for mode, values in self.manifest.thresholds.items()}
+        if self.extension is not None:
+            for mode, values in self.extension.thresholds.items():
+                own[mode] |= {label: value for label, value in values.items() if label in self._added}
+        return own
+
+    @property
+    def precision(self) -> dict[str, tuple[tuple[float, float], ...]]:
+        """Label -> (threshold, precision from there on), of all labels."""
+        added = self.extension.precision if self.extension is not None else {}
+        return {**{label: added[label] for label in self._added if label in added}, **self.manifest.precision}
+
+    @property
+    def _added(self) -> tuple[str, ...]:
+        if self.extension is None:
+            return ()
+        manifest = self.extension.manifest
+        return tuple(label for label in manifest.labels if label != manifest.keep_label)
 
 
 def shipped_bundle() -> Path:
@@ -66,6 +105,11 @@ def load_bundle(path: Path) -> Bundle:
         BundleIntegrityError: a file is missing, altered, oversized or a link out of the folder.
         UnsafeModelError: the ONNX file refers to other files or foreign operators.
     """
+    return _load(path, None)
+
+
+def _load(path: Path, expected: FileEntry | None) -> Bundle:
+    """Load a bundle; an extension's manifest must be the ``expected`` one."""
     manifest_path = path / MANIFEST
     if not path.is_dir():
         raise BundleNotFoundError(f"{path}: no such folder: give the folder of a model bundle")
@@ -73,8 +117,9 @@ def load_bundle(path: Path) -> Bundle:
         raise BundleNotFoundError(f"{path}: no {MANIFEST} in this folder: it is not a model bundle")
     if manifest_path.stat().st_size > MAX_MANIFEST_BYTES:
         raise BundleIntegrityError(f"{manifest_path}: larger than {MAX_MANIFEST_BYTES:,} bytes")
+    data = manifest_path.read_bytes() if expected is None else _read_verified(path, MANIFEST, expected)
     try:
-        text = manifest_path.read_text(encoding="utf-8")
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BundleFormatError(f"{manifest_path}: not UTF-8") from error
     try:
@@ -82,13 +127,28 @@ def load_bundle(path: Path) -> Bundle:
     except BundleFormatError as error:
         raise BundleFormatError(f"{path}: {error}") from error
     contents = {name: _read_verified(path, name, entry) for name, entry in manifest.files.items()}
-    check_onnx(contents[MODEL], str(path / MODEL))
-    try:
-        tokenizer_json = contents[TOKENIZER].decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BundleFormatError(f"{path / TOKENIZER}: not UTF-8") from error
+    model, tokenizer_json = None, ""
+    if manifest.windows is not None:
+        model = contents[MODEL]
+        check_onnx(model, str(path / MODEL))
+        try:
+            tokenizer_json = contents[TOKENIZER].decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise BundleFormatError(f"{path / TOKENIZER}: not UTF-8") from error
     ngrams = contents[NGRAMS] if manifest.ngram_weight else None
-    return Bundle(path, manifest, contents[MODEL], tokenizer_json, ngrams)
+    extension = None
+    if manifest.extension is not None:
+        if expected is not None:
+            raise BundleFormatError(f"{path}: an extension cannot have an extension itself")
+        if (path / EXTENSION).is_symlink():
+            raise BundleIntegrityError(f"{path / EXTENSION}: a link that leads out of the bundle")
+        extension = _load(path / EXTENSION, manifest.extension)
+        if extension.manifest.keep_label != manifest.keep_label:
+            raise BundleFormatError(f"{path}: model and extension keep different labels")
+    bundle = Bundle(path, manifest, model, tokenizer_json, ngrams, extension)
+    if twice := [label for label in set(bundle.labels) if bundle.labels.count(label) > 1]:
+        raise BundleFormatError(f"{path}: the extension adds labels that are there already: {sorted(twice)}")
+    return bundle
 
 
 def _read_verified(folder: Path, name: str, entry: FileEntry) -> bytes:

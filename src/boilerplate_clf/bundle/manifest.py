@@ -13,7 +13,7 @@ from boilerplate_clf.inference.chain import Chain
 from boilerplate_clf.inference.decide import TUNED_MODES
 from boilerplate_clf.inference.windows import WindowConfig
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MAX_LOG_WEIGHT = 50.0
 """Of the chain: e**50 still leaves room in a float for sums."""
 
@@ -22,6 +22,8 @@ MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
 NGRAMS = "ngrams.npz"
 CARD = "README.md"
+EXTENSION = "extension"
+"""Subfolder with the bundle of the labels that were added."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Manifest:
     """In the order of the model's outputs."""
     keep_label: str
     """What ``clean`` keeps, and what a doubtful paragraph falls back to."""
-    windows: WindowConfig
+    windows: WindowConfig | None
+    """Of the encoder; None: the bundle has none, its n-gram model judges alone."""
     chain: Chain
     thresholds: Mapping[str, Mapping[str, float]]
     """Mode -> label -> least probability at which the label is given; labels without one need none."""
@@ -52,6 +55,9 @@ class Manifest:
     logits; 0: the bundle has no n-gram model."""
     precision: Mapping[str, tuple[tuple[float, float], ...]] = field(default_factory=dict)
     """Label -> (threshold, precision on dev from there on), ascending in both."""
+    extension: FileEntry | None = None
+    """The manifest of the bundle in the subfolder ``extension``, whose labels other than its keep_label are
+    added to these; None: there is none."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Data digests, configuration, commit, versions, metrics; not interpreted."""
     format_version: int = FORMAT_VERSION
@@ -81,7 +87,7 @@ class Manifest:
                 "upgrade boilerplate-clf or export the model again"
             )
         known = {item.name for item in fields(cls)}
-        required = known - {"ngram_weight", "precision", "provenance"}
+        required = known - {"ngram_weight", "precision", "extension", "provenance"}
         if missing := required - raw.keys():
             raise BundleFormatError(f"bundle.json lacks {', '.join(sorted(missing))}")
         if unknown := raw.keys() - known:
@@ -92,7 +98,7 @@ class Manifest:
                 version=_text(raw, "version"),
                 labels=tuple(raw["labels"]),
                 keep_label=_text(raw, "keep_label"),
-                windows=WindowConfig(**raw["windows"]),
+                windows=None if raw["windows"] is None else WindowConfig(**raw["windows"]),
                 chain=Chain(
                     float(raw["chain"]["temperature"]),
                     tuple(tuple(float(v) for v in row) for row in raw["chain"]["transitions"]),
@@ -106,8 +112,9 @@ class Manifest:
                     str(name): tuple((float(t), float(p)) for t, p in curve)
                     for name, curve in raw.get("precision", {}).items()
                 },
-                files={str(k): FileEntry(str(v["sha256"]), int(v["size"])) for k, v in raw["files"].items()},
+                files={str(k): _entry(v) for k, v in raw["files"].items()},
                 ngram_weight=float(raw.get("ngram_weight", 0.0)),
+                extension=_entry(raw["extension"]) if raw.get("extension") else None,
                 provenance=dict(raw.get("provenance", {})),
             )
         except (TypeError, ValueError, KeyError, AttributeError) as error:
@@ -146,13 +153,20 @@ class Manifest:
             raise BundleFormatError(f"bundle.json: 'chain' has a weight beyond {MAX_LOG_WEIGHT}")
         if not (math.isfinite(self.ngram_weight) and self.ngram_weight >= 0):
             raise BundleFormatError("bundle.json: 'ngram_weight' must not be negative")
-        for needed in (MODEL, TOKENIZER, *((NGRAMS,) if self.ngram_weight else ())):
+        if self.windows is None and not self.ngram_weight:
+            raise BundleFormatError("bundle.json: neither an encoder nor an n-gram model")
+        encoder = (MODEL, TOKENIZER) if self.windows is not None else ()
+        for needed in (*encoder, *((NGRAMS,) if self.ngram_weight else ())):
             if needed not in self.files:
                 raise BundleFormatError(f"bundle.json: 'files' lacks {needed}")
         for name in self.files:
             # A name is looked up inside the bundle's folder only.
             if "/" in name or "\\" in name or name in {"", ".", "..", MANIFEST}:
                 raise BundleFormatError(f"bundle.json: file name {name!r} is not allowed")
+
+
+def _entry(raw: Mapping[str, Any]) -> FileEntry:
+    return FileEntry(str(raw["sha256"]), int(raw["size"]))
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str:

@@ -33,5 +33,9 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             # The reader (head, less) has gone: no error. Python would complain at exit otherwise.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
+        except OSError as error:  # a folder that cannot be written, a full disk
+            place = f"{error.filename}: " if error.filename else ""
+            typer.echo(f"boilerplate-clf: {place}{error.strerror or error}", err=True)
+            raise typer.Exit(USAGE_ERROR) from None
 
     return wrapper

@@ -24,31 +24,35 @@ def info(
     import json
 
     from boilerplate_clf.bundle import load_bundle, shipped_bundle
+    from boilerplate_clf.bundle.manifest import EXTENSION
 
     bundle = load_bundle(model or shipped_bundle())
     manifest, windows = bundle.manifest, bundle.manifest.windows
+    files = {name: entry.size for name, entry in manifest.files.items()}
+    if bundle.extension is not None:
+        files |= {f"{EXTENSION}/{n}": entry.size for n, entry in bundle.extension.manifest.files.items()}
     facts = {
         "version": __version__,
         "model": f"{manifest.name} {manifest.version}",
         "path": str(bundle.path),
-        "labels": list(manifest.labels),
+        "labels": list(bundle.labels),
         "keep_label": manifest.keep_label,
-        "thresholds": {mode: dict(values) for mode, values in manifest.thresholds.items()},
+        "thresholds": bundle.thresholds,
         "temperature": round(manifest.chain.temperature, 3),
-        "window_tokens": windows.window_tokens,
-        "paragraph_tokens": windows.head_tokens + windows.tail_tokens,
-        "files": {name: entry.size for name, entry in manifest.files.items()},
+        "window_tokens": windows.window_tokens if windows else 0,
+        "paragraph_tokens": windows.head_tokens + windows.tail_tokens if windows else 0,
+        "files": files,
     }
     if as_json:
         typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
         return
     for key, value in facts.items():
         if key == "files":
-            text = ", ".join(f"{n} {entry.size / 1e6:.2f} MB" for n, entry in manifest.files.items())
+            text = ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in files.items())
         elif key == "thresholds":
             text = "; ".join(
                 f"{mode}: " + ", ".join(f"{name} {number}" for name, number in values.items())
-                for mode, values in manifest.thresholds.items()
+                for mode, values in bundle.thresholds.items()
             )
         elif isinstance(value, dict):
             text = ", ".join(f"{name} {number}" for name, number in value.items())

@@ -18,6 +18,7 @@ from boilerplate_clf.cli.evaluate import evaluate
 from boilerplate_clf.cli.guard import INTERRUPTED, guarded
 from boilerplate_clf.cli.info import info
 from boilerplate_clf.cli.label import label
+from boilerplate_clf.cli.learning_curve import learning_curve
 from boilerplate_clf.cli.pipeline import pipeline
 from boilerplate_clf.cli.predict import predict
 from boilerplate_clf.cli.train import train
@@ -55,7 +56,8 @@ def _root(
     pass
 
 
-for command in (predict, clean, info, evaluate, check, train, annotate_next, label, pipeline):
+own_labels = (check, learning_curve, train, annotate_next, label)
+for command in (predict, clean, info, evaluate, *own_labels, pipeline):
     app.command()(guarded(command))
 
 

@@ -164,10 +164,13 @@ def describe(
     samples = np.einsum("rp,pij->rij", draws, by_publisher)
     precision, recall, f1 = f1_scores(total)
     sampled = f1_scores(samples)[2]
+    # A label that the data have no example of (one that was added to a model) cannot be measured on them;
+    # where it is given, it costs the recall of another.
+    there = np.bincount(gold.index, minlength=size) > 0
     result: dict[str, Any] = {
         "paragraphs": int(mask.sum()),
-        "macro_f1": float(f1.mean()),
-        "macro_f1_interval": _interval(sampled.mean(axis=1)),
+        "macro_f1": float(f1[there].mean()),
+        "macro_f1_interval": _interval(sampled[:, there].mean(axis=1)),
         "content_flagged": float(flagged_content(total, keep)),
         "content_flagged_interval": _interval(flagged_content(samples, keep)),
         "appeal_recall": appeal_recall(total, keep),

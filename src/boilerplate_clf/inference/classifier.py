@@ -9,16 +9,13 @@ from typing import overload
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
 
 from boilerplate_clf.bundle import Bundle, load_bundle, shipped_bundle
 from boilerplate_clf.errors import InputError, InputTooLargeError
 from boilerplate_clf.inference.decide import DEFAULT_MODE, Decider, Mode
 from boilerplate_clf.inference.document import Document, ModelInfo, Paragraph, mode_name
 from boilerplate_clf.inference.explain import explain
-from boilerplate_clf.inference.ngrams import NgramScorer
-from boilerplate_clf.inference.session import Session
-from boilerplate_clf.inference.windows import Window, make_windows
+from boilerplate_clf.inference.scorer import Scorer
 from boilerplate_clf.labels import as_label
 from boilerplate_clf.limits import HEAD_CHARS, MAX_DOCUMENT_CHARS, MAX_PARAGRAPHS, TAIL_CHARS
 from boilerplate_clf.text import Span, split_paragraphs, trim
@@ -64,17 +61,10 @@ class Classifier:
             raise ValueError(f"threads must be at least 1, not {threads}")
         self.bundle: Bundle = load_bundle(Path(model) if model is not None else shipped_bundle())
         manifest = self.bundle.manifest
-        self._tokenizer = Tokenizer.from_str(self.bundle.tokenizer_json)
-        # A literal "[SEP]" in a text must stay text, or it would forge a slot for a label.
-        self._tokenizer.encode_special_tokens = True
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        self._session = Session(self.bundle.model, len(manifest.labels), threads)
-        ngrams = self.bundle.ngrams
-        self._ngrams = NgramScorer.from_bytes(ngrams, len(manifest.labels)) if ngrams else None
-        self._labels = [as_label(name) for name in manifest.labels]
-        keep = manifest.labels.index(manifest.keep_label)
-        self.decider = Decider(manifest.labels, keep, manifest.thresholds, manifest.precision)
+        self._scorer = Scorer(self.bundle, threads)
+        self._labels = [as_label(name) for name in self._scorer.labels]
+        bundle = self.bundle
+        self.decider = Decider(bundle.labels, self._scorer.keep, bundle.thresholds, bundle.precision)
         if mode is None and precision_target is None:
             mode = DEFAULT_MODE
         self._rule = self.decider.rule(mode, precision_target)
@@ -151,7 +141,7 @@ class Classifier:
         """Return the log odds of ``label`` for paragraph ``place`` of each document."""
         column = self._labels.index(label)
         odds = []
-        for scores in self._scores([model_texts(document) for document in texts]):
+        for scores in self._scorer.probabilities([model_texts(document) for document in texts]):
             p = scores[place, column]
             odds.append(float(np.log(p + 1e-9) - np.log1p(1e-9 - p)))
         return odds
@@ -159,45 +149,8 @@ class Classifier:
     def _predict_chunk(self, documents: Sequence[str | Sequence[str]]) -> list[Document]:
         spans = [_spans(document) for document in documents]
         texts = [_model_texts(document, found) for document, found in zip(documents, spans, strict=True)]
-        return [
-            self._document(document, found, scores)
-            for document, found, scores in zip(documents, spans, self._scores(texts), strict=True)
-        ]
-
-    def _scores(self, texts: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float64]]:
-        """Return the probabilities ``(paragraphs, labels)`` of each document."""
-        results = []
-        for document, logits in zip(texts, self._logits(texts), strict=True):
-            # A blank item of a sequence: nothing to judge, nothing lost, and no link of the chain.
-            filled = np.asarray([text != "" for text in document], bool)
-            scores = np.tile(np.eye(len(self._labels))[self.decider.keep], (len(document), 1))
-            scores[filled] = self.bundle.manifest.chain.marginals([logits[filled]])[0]
-            results.append(scores)
-        return results
-
-    def _logits(self, texts: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float32]]:
-        """Return the logits of encoder and n-gram model together, ``(paragraphs, labels)`` each."""
-        encoded = self._encode(texts)
-        windows: list[Window] = []
-        owners: list[int] = []
-        for number, rows in enumerate(encoded):
-            made = make_windows(rows, self.bundle.manifest.windows)
-            windows.extend(made)
-            owners.extend([number] * len(made))
-        logits = [np.zeros((len(rows), len(self._labels)), np.float32) for rows in encoded]
-        for window, owner, part in zip(windows, owners, self._session.run(windows), strict=True):
-            for index in window.keep:
-                logits[owner][index] = part[index - window.first]
-        if self._ngrams is not None:
-            for scores, part_texts in zip(logits, texts, strict=True):
-                scores += self.bundle.manifest.ngram_weight * self._ngrams.log_probabilities(part_texts)
-        return logits
-
-    def _encode(self, texts: Sequence[Sequence[str]]) -> list[list[list[int]]]:
-        """Return the token ids of all paragraphs of all documents, from one call."""
-        flat = [text for document in texts for text in document]
-        ids = iter(self._tokenizer.encode_batch_fast(flat, add_special_tokens=False))
-        return [[next(ids).ids for _ in document] for document in texts]
+        scores = self._scorer.probabilities(texts)
+        return [self._document(*parts) for parts in zip(documents, spans, scores, strict=True)]
 
     def _document(
         self, document: str | Sequence[str], spans: Sequence[Span], scores: npt.NDArray[np.float64]

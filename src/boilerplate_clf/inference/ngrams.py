@@ -14,6 +14,7 @@ import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -120,12 +121,18 @@ class NgramScorer:
         self._keys, self._table, self._bias = keys, table, bias.astype(np.float64)
 
     def to_bytes(self) -> bytes:
-        """Return the contents of ``ngrams.npz``."""
+        """Return the contents of ``ngrams.npz``.
+
+        The sorted keys are kept as differences, numbers of one label side by side, and all of them byte by
+        byte: that takes a third off the compressed size.
+        """
         stream = io.BytesIO()
-        bias = self._bias.astype(np.float32)
-        # Column by column: numbers of one label are alike, which compresses 5 % better.
-        table = np.asfortranarray(self._table.astype(np.float16))
-        np.savez_compressed(stream, keys=self._keys, table=table, bias=bias)
+        np.savez_compressed(
+            stream,
+            key_steps=_to_planes(np.diff(self._keys, prepend=np.uint32(0)).astype("<u4")),
+            table=_to_planes(self._table.astype("<f2").T),
+            bias=self._bias.astype(np.float32),
+        )
         return stream.getvalue()
 
     @classmethod
@@ -140,11 +147,13 @@ class NgramScorer:
                 if sum(item.file_size for item in archive.infolist()) > MAX_BUNDLE_FILE_BYTES:
                     raise BundleFormatError(f"ngrams.npz unpacks to over {MAX_BUNDLE_FILE_BYTES:,} bytes")
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                keys, table, bias = arrays["keys"], np.ascontiguousarray(arrays["table"]), arrays["bias"]
-            if keys.dtype != np.uint32 or table.dtype != np.float16 or bias.dtype != np.float32:
-                raise ValueError("arrays of another type")
-            if bias.shape != (labels,) or not (np.isfinite(table).all() and np.isfinite(bias).all()):
-                raise ValueError(f"it is not for {labels} labels, or holds what is no number")
+                keys = np.cumsum(_from_planes(arrays["key_steps"], "<u4"), dtype=np.uint32)
+                table = np.ascontiguousarray(_from_planes(arrays["table"], "<f2").T)
+                bias = arrays["bias"]
+            if bias.dtype != np.float32 or bias.shape != (labels,):
+                raise ValueError(f"it is not for {labels} labels")
+            if not (np.isfinite(table).all() and np.isfinite(bias).all()):
+                raise ValueError("it holds what is no number")
             return cls(keys, table, bias)
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
             raise BundleFormatError(f"ngrams.npz cannot be read: {error}") from error
@@ -170,6 +179,24 @@ class NgramScorer:
         for label, bias in enumerate(self._bias):
             logits[:, label] = np.bincount(found.paragraph, values * picked[:, label], len(texts)) + bias
         return logits
+
+
+def _to_planes(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Return all first bytes of an array's items, then all second ones, and so on: ``(bytes, *shape)``."""
+    split = np.ascontiguousarray(values).view(np.uint8).reshape(*values.shape, values.itemsize)
+    return np.ascontiguousarray(np.moveaxis(split, -1, 0))
+
+
+def _from_planes(planes: npt.NDArray[Any], dtype: str) -> npt.NDArray[Any]:
+    """Undo :func:`_to_planes`.
+
+    Raises:
+        ValueError: not bytes, or not as many as an item of ``dtype`` has.
+    """
+    size = np.dtype(dtype).itemsize
+    if planes.dtype != np.uint8 or planes.ndim < 2 or len(planes) != size:
+        raise ValueError("arrays of another type")
+    return np.ascontiguousarray(np.moveaxis(planes, 0, -1)).view(dtype)[..., 0]
 
 
 def _key(view: int, hashes: Hashes) -> Ints:

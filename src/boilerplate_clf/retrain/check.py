@@ -294,6 +294,6 @@ def _weights(rows: Sequence[Row]) -> Iterable[Finding]:
         yield Finding(Level.ERROR, "weights", "All rows have weight 0", "Give weights above 0, or none")
 
 
-def first_lines(report: Report, number: int = 3) -> str:
-    """Return the first errors as one line, for an error message."""
-    return " ".join(str(finding) for finding in report.errors[:number])
+def first_lines(findings: Sequence[Finding], number: int = 3) -> str:
+    """Return the first findings as one line, for an error message."""
+    return " ".join(str(finding) for finding in findings[:number])

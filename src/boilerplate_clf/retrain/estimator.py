@@ -38,6 +38,7 @@ class ParagraphEstimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         minutes: most wall time of one fit.
         learning_rate: of the fine-tuning.
         seed: of split and training.
+        encoder: False fits the n-gram model alone (TF-IDF and logistic regression).
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class ParagraphEstimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         minutes: float = math.inf,
         learning_rate: float = 4e-4,
         seed: int = 0,
+        encoder: bool = True,
     ) -> None:
         """Store the parameters; nothing is read yet."""
         self.base, self.keep_label, self.epochs = base, keep_label, epochs
         self.minutes, self.learning_rate, self.seed = minutes, learning_rate, seed
+        self.encoder = encoder
 
     def fit(
         self, X: Sequence[str], y: Sequence[str], groups: Sequence[Any] | None = None
@@ -76,7 +79,15 @@ class ParagraphEstimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
             Row(str(text), label, f"X[{i}]", "" if groups is None else str(groups[i]), float(i))
             for i, (text, label) in enumerate(zip(X, names, strict=True))
         ]
-        options = TrainOptions(self.base, keep, self.epochs, self.minutes, self.learning_rate, seed=self.seed)
+        options = TrainOptions(
+            base=self.base,
+            encoder=self.encoder,
+            keep_label=keep,
+            epochs=self.epochs,
+            minutes=self.minutes,
+            learning_rate=self.learning_rate,
+            seed=self.seed,
+        )
         folder = tempfile.mkdtemp(prefix="boilerplate-clf-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self.bundle_ = train(rows, Path(folder) / "bundle", options=options).bundle

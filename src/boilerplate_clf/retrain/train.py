@@ -9,26 +9,26 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from boilerplate_clf.bundle.load import load_bundle, shipped_encoder
-from boilerplate_clf.bundle.manifest import MANIFEST
-from boilerplate_clf.errors import BundleError, DataError, TrainingError
-from boilerplate_clf.evaluation.metrics import confusion, f1_scores, gold_of
+from boilerplate_clf.bundle.load import Bundle, load_bundle, shipped_encoder
+from boilerplate_clf.bundle.manifest import MANIFEST, NGRAMS
+from boilerplate_clf.errors import BoilerplateClfError, BundleError, DataError, TrainingError
 from boilerplate_clf.files import replace_folder, sha256_bytes, write_json
-from boilerplate_clf.inference.classifier import Classifier
-from boilerplate_clf.inference.decide import Mode
+from boilerplate_clf.inference.decide import DEFAULT_MODE, Mode
 from boilerplate_clf.labels import CONTENT
 from boilerplate_clf.retrain.check import check_rows, first_lines
+from boilerplate_clf.retrain.extend import bundle_to_extend, join
+from boilerplate_clf.retrain.measure import bundle_macro_f1, ngrams_macro_f1
+from boilerplate_clf.retrain.rehearsal import rehearsal
 from boilerplate_clf.retrain.rows import Row, group_rows, to_documents
 from boilerplate_clf.retrain.split import split_rows
+from boilerplate_clf.training.assemble import BUNDLE
 from boilerplate_clf.training.compose import ComposeConfig
 from boilerplate_clf.training.config import DataConfig, PipelineConfig
 from boilerplate_clf.training.data import LabelledDocument, write_labelled
 from boilerplate_clf.training.finetune import FinetuneConfig
+from boilerplate_clf.training.linear import LinearConfig
 from boilerplate_clf.training.loop import Schedule
-from boilerplate_clf.training.pipeline import STAGES, Pipeline
-from boilerplate_clf.training.runs import read_stage
+from boilerplate_clf.training.pipeline import Pipeline
 
 SHIPPED_BASE = "shipped"
 """Name of the encoder that comes with the package, as ``base``."""
@@ -37,6 +37,10 @@ _STATE = "train.json"
 _CHARS_PER_TOKEN = 3.5
 _BATCH_TOKENS = 1024
 _LEAST_STEPS = 150
+_CONTEXT = ComposeConfig(content_page_share=0.05, composed_per_block=0.6, lone_per_block=1.0)
+"""How added labels are learnt: rows by themselves, and set into authored pages."""
+_CONTEXT_FACTOR = 3.0
+"""How many tokens such an epoch has, as a multiple of the rows' own."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,12 @@ class TrainOptions:
     """How a person's own data are trained on."""
 
     base: str = SHIPPED_BASE
-    """Encoder to start from: :data:`SHIPPED_BASE`, a folder or a hub id."""
+    """Encoder to start from: :data:`SHIPPED_BASE`, a folder or a hub id. With ``extend`` it may be a bundle:
+    the one whose labels are added to, in place of the shipped one."""
+    extend: bool = False
+    """Add the rows' labels to a model's own, which it goes on judging as before."""
+    encoder: bool = True
+    """False: the n-gram model alone (TF-IDF and logistic regression), in seconds."""
     keep_label: str = CONTENT
     epochs: float = 30.0
     """How often each row is seen; small data need many passes."""
@@ -55,6 +64,14 @@ class TrainOptions:
     """One part of so many is set aside for measuring, where no split is given."""
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        for name, least in (("epochs", 0.1), ("minutes", 0.01), ("learning_rate", 1e-7), ("folds", 2)):
+            if not getattr(self, name) >= least:
+                raise ValueError(f"{name} must be at least {least}, not {getattr(self, name)}")
+        if not self.keep_label:
+            raise ValueError("keep_label must not be empty")
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -63,10 +80,11 @@ class TrainResult:
     bundle: Path
     """Where the new bundle is."""
     labels: tuple[str, ...]
+    """That were learnt, the one that is kept first; with ``extend`` it stands for all of the old model's."""
     measured_on: int
     """Labelled paragraphs that were set aside."""
     macro_f1: float
-    """Of the new bundle (mode best-guess) on them."""
+    """Of the new bundle on them: its likeliest labels, or with ``extend`` those of the default mode."""
     baseline_macro_f1: float
     """Of the n-gram model alone (TF-IDF and logistic regression) on them."""
     previous_macro_f1: float | None
@@ -102,32 +120,82 @@ def train(
         TrainingError: there is something else at ``output``, or nothing to resume.
     """
     options = options or TrainOptions()
-    report = check_rows([*rows, *evaluation], keep_label=options.keep_label)
-    if report.errors and not force:
-        raise DataError(f"the data are not fit for training: {first_lines(report)}")
     if output.exists() and not (output / MANIFEST).is_file():
         raise TrainingError(f"{output}: exists and is not a bundle: choose another folder")
+    _check(_split_as_given(rows, evaluation), options, force)
+    extended = bundle_to_extend(options.base) if options.extend else None
+    if extended is not None:
+        rows, evaluation = (_old_as_kept(part, extended, options.keep_label) for part in (rows, evaluation))
     usable = [row for row in rows if row.text and row.weight]
     known = {row.label for row in usable if row.label}
-    if options.keep_label not in known:
-        raise DataError(
-            f"no row has the label {options.keep_label!r}: add paragraphs to be kept, or name your label "
-            "for them with --keep-label"
-        )
+    _refuse_labels(known, options, extended)
     if evaluation:
         training, aside = usable, [row for row in evaluation if row.text]
     else:
         training, aside = split_rows(usable, folds=options.folds, seed=options.seed)
     labels = (options.keep_label, *sorted(known - {options.keep_label}))
-    aside = [replace(row, label=row.label if row.label in known else "") for row in aside]
+    aside = [replace(row, label=row.label if row.label in labels else "") for row in aside]
     run = output.with_name(f".{output.name}.training")
     config = _prepare(run, output.name, training, aside, labels, options, resume)
     work = Pipeline(config, run)
-    for stage in STAGES:
-        work.stage(stage)
-    result = _install(run, output, to_documents(aside), labels)
+    try:
+        for stage in work.stages:
+            work.stage(stage)
+    except BoilerplateClfError:
+        shutil.rmtree(run)  # unlike a killed training, this one would fail again
+        raise
+    new = run / BUNDLE
+    if extended is not None:
+        new = run / "extended"
+        shutil.rmtree(new, ignore_errors=True)
+        join(extended, run / BUNDLE, new, output.name)
+    same = [label for label in extended.labels if label != options.keep_label] if extended else []
+    result = _install(new, run / "linear" / NGRAMS, output, to_documents(aside), labels, same)
     shutil.rmtree(run)
     return result
+
+
+def _check(rows: Sequence[Row], options: TrainOptions, force: bool) -> None:
+    """Raise DataError where the data are not fit for training."""
+    report = check_rows(rows, keep_label=options.keep_label)
+    # Beside a model's own labels, a single new one is something to learn.
+    errors = [f for f in report.errors if not (options.extend and f.kind == "one_label")]
+    if errors and not force:
+        raise DataError(f"the data are not fit for training: {first_lines(errors)}")
+
+
+def _split_as_given(rows: Sequence[Row], evaluation: Sequence[Row]) -> list[Row]:
+    """Return all rows with their split, so that the check finds what nearly stands on both sides."""
+    if not evaluation:
+        return list(rows)
+    return [replace(row, split="train") for row in rows] + [replace(row, split="dev") for row in evaluation]
+
+
+def _old_as_kept(rows: Sequence[Row], extended: Bundle, keep_label: str) -> list[Row]:
+    """Relabel what has one of the old model's labels: to the new ones, all of that is something else."""
+    return [replace(row, label=keep_label) if row.label in extended.labels else row for row in rows]
+
+
+def _refuse_labels(known: set[str], options: TrainOptions, extended: Bundle | None) -> None:
+    """Raise DataError where a model of these labels would make no sense."""
+    keep = options.keep_label
+    if extended is None:
+        if keep not in known:
+            raise DataError(
+                f"no row has the label {keep!r}: add paragraphs to be kept, or name your label "
+                "for them with --keep-label"
+            )
+        return
+    if extended.manifest.keep_label != keep:
+        raise DataError(
+            f"the model that is extended keeps {extended.manifest.keep_label!r}, not {keep!r}: "
+            "leave out --keep-label"
+        )
+    if not known - {keep}:
+        raise DataError(
+            f"no row has a label that {extended.manifest.name} lacks: to teach it other meanings of its own "
+            "labels, train without --extend"
+        )
 
 
 def _prepare(
@@ -154,30 +222,46 @@ def _prepare(
             raise TrainingError(f"{run}: was begun with other data or options: leave out --resume")
     else:
         shutil.rmtree(run, ignore_errors=True)
-    train_file, dev_file = run / "train.jsonl", run / "dev.jsonl"
+    train_file, dev_file, old_file = run / "train.jsonl", run / "dev.jsonl", run / "rehearsal.jsonl"
+    measured = to_documents(aside)
+    if options.extend:
+        examples = [row.text for row in training if row.label and row.label != options.keep_label]
+        learnt, kept_aside = rehearsal(examples, options.keep_label, options.seed)
+        write_labelled(old_file, learnt)
+        measured += kept_aside
     write_labelled(train_file, _weighted(training))
-    write_labelled(dev_file, to_documents(aside))
+    write_labelled(dev_file, measured)
     write_json(before, state)
     tokens = sum(len(row.text) / _CHARS_PER_TOKEN + 2 for row in training if row.label)
-    steps = max(_LEAST_STEPS, round(options.epochs * tokens / _BATCH_TOKENS))
+    epochs = options.epochs * (_CONTEXT_FACTOR if options.extend else 1.0)
+    steps = max(_LEAST_STEPS, round(epochs * tokens / _BATCH_TOKENS))
+    files = DataConfig(pages=(train_file,), dev=dev_file)
+    if options.extend:
+        files = DataConfig(pages=(old_file,), blocks=(train_file,), dev=dev_file)
     return PipelineConfig(
         name=name,
         version="1",
-        data=DataConfig(pages=(train_file,), dev=dev_file),
-        base=str(shipped_encoder()) if options.base == SHIPPED_BASE else options.base,
+        data=files,
+        base=str(shipped_encoder()) if _starts_from_shipped(options) else options.base,
+        encoder=options.encoder,
         labels=labels,
         keep_label=options.keep_label,
+        linear=LinearConfig(class_weight_power=0.75, max_iter=100) if options.extend else LinearConfig(),
         finetune=FinetuneConfig(
             schedule=Schedule(
                 options.learning_rate, steps, options.minutes, warmup=0.1, checkpoint_minutes=0.5
             ),
-            compose=ComposeConfig(content_page_share=1.0),
+            compose=_CONTEXT if options.extend else ComposeConfig(content_page_share=1.0),
             batch_tokens=_BATCH_TOKENS,
             average_decay=0.99,
-            evaluate_every=max(50, steps // 8),
+            evaluate_every=max(50, steps // (4 if options.extend else 8)),
             seed=options.seed,
         ),
     )
+
+
+def _starts_from_shipped(options: TrainOptions) -> bool:
+    return options.base == SHIPPED_BASE or (options.extend and (Path(options.base) / MANIFEST).is_file())
 
 
 def _weighted(rows: Sequence[Row]) -> list[LabelledDocument]:
@@ -189,41 +273,27 @@ def _weighted(rows: Sequence[Row]) -> list[LabelledDocument]:
 
 
 def _install(
-    run: Path, output: Path, aside: Sequence[LabelledDocument], labels: tuple[str, ...]
+    new: Path,
+    ngrams: Path,
+    output: Path,
+    aside: Sequence[LabelledDocument],
+    labels: tuple[str, ...],
+    same: Sequence[str],
 ) -> TrainResult:
     """Put the new bundle in the old one's place if it is no worse on ``aside``, else beside it."""
-    new = load_bundle(run / "bundle").path
-    score = bundle_macro_f1(new, aside, labels)
+    # The thresholds of added labels were fitted on rehearsal pages, too; without them, labels that are rare
+    # there would hardly ever be the likeliest.
+    mode = DEFAULT_MODE if same else Mode.BEST_GUESS
+    score = bundle_macro_f1(load_bundle(new).path, aside, labels, same, mode)
     previous = None
     if (output / MANIFEST).is_file():
         try:
-            previous = bundle_macro_f1(output, aside, labels)
+            previous = bundle_macro_f1(output, aside, labels, same, mode)
         except BundleError:
             previous = None  # damaged, or of an older format: nothing that could be compared
     replaced = previous is None or score >= previous
     target = output if replaced else output.with_name(f"{output.name}-new")
     replace_folder(new, target)
-    record = read_stage(run / "linear") or {}
+    baseline = ngrams_macro_f1(ngrams, aside, labels)
     decided = sum(1 for document in aside for label in document.labels if label in labels)
-    return TrainResult(target, labels, decided, score, record["dev"]["all"]["macro_f1"], previous, replaced)
-
-
-def bundle_macro_f1(bundle: Path, documents: Sequence[LabelledDocument], labels: Sequence[str]) -> float:
-    """Return the macro-F1 of a bundle's likeliest labels, over all decided paragraphs.
-
-    Without thresholds, which few examples cannot fix well. A label that the bundle gives and ``labels``
-    does not have is wrong wherever it stands.
-    """
-    classifier = Classifier(bundle, mode=Mode.BEST_GUESS)
-    gold = gold_of(documents, labels)
-    number = {name: index for index, name in enumerate(labels)}
-    found = np.asarray(
-        [
-            number.get(str(paragraph.label), len(labels))
-            for document in classifier.predict_batch([d.texts for d in documents])
-            for paragraph in document
-        ],
-        np.int64,
-    )[gold.decided]
-    matrix = confusion(gold.index, found, len(labels) + 1)
-    return float(f1_scores(matrix)[2][: len(labels)].mean())
+    return TrainResult(target, labels, decided, score, baseline, previous, replaced)

@@ -24,13 +24,15 @@ def assemble(config: PipelineConfig, run: Path, records: dict[str, dict[str, Any
     Args:
         config: of the pipeline.
         run: the run folder.
-        records: of the stages ``pretrain`` to ``calibrate``.
+        records: of the stages ``pretrain`` to ``calibrate``, as far as there are such stages.
     """
     bundle = run / BUNDLE
-    labels, windows, _ = read_classifier_config(run / "finetune")
+    windows = read_classifier_config(run / "finetune")[1] if config.encoder else None
     shutil.rmtree(bundle, ignore_errors=True)
     bundle.mkdir(parents=True)
-    sources = {MODEL: "export", TOKENIZER: "tokenizer"} | ({NGRAMS: "linear"} if config.linear.weight else {})
+    sources = {MODEL: "export", TOKENIZER: "tokenizer"} if config.encoder else {}
+    if config.linear.weight:
+        sources[NGRAMS] = "linear"
     files = {}
     for name, stage in sources.items():
         shutil.copy(run / stage / name, bundle / name)
@@ -38,7 +40,7 @@ def assemble(config: PipelineConfig, run: Path, records: dict[str, dict[str, Any
     manifest = Manifest(
         name=config.name,
         version=config.version,
-        labels=tuple(labels),
+        labels=config.labels,
         keep_label=config.keep_label,
         windows=windows,
         chain=Chain(**records["calibrate"]["chain"]),
@@ -55,20 +57,20 @@ def assemble(config: PipelineConfig, run: Path, records: dict[str, dict[str, Any
 
 def _provenance(records: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return what a stranger needs to trace the model, without the long histories."""
-    tuned, made = records["finetune"], records["export"]
-    pretrained = {k: v for k, v in records["pretrain"].items() if k not in {"shards", "history"}}
-    if "shards" in records["pretrain"]:
+    left_out = {"linear": {"labels", "data"}, "finetune": {"history"}, "calibrate": {"dev", "precision"}}
+    found = {
+        stage: {k: v for k, v in record.items() if k not in left_out.get(stage, ())}
+        for stage, record in records.items()
+        if stage not in ("pretrain", "export")
+    }
+    if "export" in records:
+        found["parity"] = records["export"]["parity"]
+    if "pretrain" in records:
+        found["pretrain"] = {k: v for k, v in records["pretrain"].items() if k not in {"shards", "history"}}
+    if "shards" in records.get("pretrain", {}):
         index = records["pretrain"]["shards"]
-        pretrained["sources"] = {
+        found["pretrain"]["sources"] = {
             name: {"sha256": source["sha256"], "tokens": source["tokens"], "weight": source["weight"]}
             for name, source in index["sources"].items()
         }
-    return {
-        "pretrain": pretrained,
-        "linear": {k: v for k, v in records["linear"].items() if k in {"config", "dev", "date", "commit"}},
-        "selftrain": records["selftrain"],
-        "finetune": {k: v for k, v in tuned.items() if k != "history"},
-        "calibrate": {k: v for k, v in records["calibrate"].items() if k not in {"dev", "precision"}},
-        "parity": made["parity"],
-        "dev": records["calibrate"]["dev"],
-    }
+    return {**found, "dev": records["calibrate"]["dev"]}

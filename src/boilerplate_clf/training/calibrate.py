@@ -52,16 +52,17 @@ class CalibrateConfig:
 def affinities(documents: Sequence[LabelledDocument], labels: Sequence[str]) -> Floats:
     """Return the pointwise mutual information ``(labels, labels)`` of a label and the next one.
 
-    Counted over neighbouring decided paragraphs, each pair of labels once more than it occurs.
+    Counted over neighbouring decided paragraphs. One count is added to what was seen and to what chance would
+    give, so that labels which are never seen beside others get 0: nothing is known of them.
     """
     number = {name: i for i, name in enumerate(labels)}
-    counts = np.ones((len(labels), len(labels)))
+    counts = np.zeros((len(labels), len(labels)))
     for document in documents:
         for one, other in pairwise(document.labels):
             if one in number and other in number:
                 counts[number[one], number[other]] += 1
-    joint = counts / counts.sum()
-    result: Floats = np.log(joint / np.outer(joint.sum(axis=1), joint.sum(axis=0)))
+    chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / max(1.0, counts.sum())
+    result: Floats = np.log((counts + 1) / (chance + 1))
     return result
 
 

@@ -24,18 +24,20 @@ def write_card(path: Path, manifest: Manifest, records: dict[str, dict[str, Any]
 
 def render_card(manifest: Manifest, records: dict[str, dict[str, Any]]) -> str:
     """Return the card as Markdown."""
+    dev = records["calibrate"]["dev"]
+    kind = next(iter(dev))  # what the bundle holds; others were measured beside it
+    parity = ["## int8 against fp32", _parity(records["export"]["parity"])] if "export" in records else []
     parts = [
         f"# {manifest.name} {manifest.version}",
         "Written by `boilerplate-clf pipeline card`; do not edit.",
         "Labels each paragraph of a German article as " + ", ".join(f"`{n}`" for n in manifest.labels) + ". "
         "It reads all paragraphs of a document together.",
         "## Measured on dev",
-        _metrics(records["calibrate"]["dev"]),
+        _metrics(dev, kind),
         _calibration(manifest, records["calibrate"]),
-        "Risk and coverage (int8, mode best-guess, view `text`):",
-        _risk_coverage(records["calibrate"]["dev"]),
-        "## int8 against fp32",
-        _parity(records["export"]["parity"]),
+        f"Risk and coverage ({kind}, mode best-guess, view `text`):",
+        _risk_coverage(dev[kind]),
+        *parity,
         "## How it was made",
         _training(records),
         "## Limits",
@@ -57,13 +59,13 @@ _LIMITS = """\
   somewhat lower. The cross-validated line above removes the first of these two effects only."""
 
 
-def _metrics(dev: dict[str, Any]) -> str:
+def _metrics(dev: dict[str, Any], shipped: str) -> str:
     lines = [
         "| view | model | macro-F1 (95 % interval) | content flagged | ECE |",
         "|---|---|---|---|---|",
     ]
     for view in ("text", "all"):
-        for kind in ("int8", "fp32"):
+        for kind in dev:
             figures = dev[kind][DEFAULT_MODE][view]
             low, high = figures["macro_f1_interval"]
             lines.append(
@@ -72,10 +74,10 @@ def _metrics(dev: dict[str, Any]) -> str:
             )
     lines += [
         "",
-        "| label (int8, view text) | precision | recall | F1 (95 % interval) | paragraphs |",
+        f"| label ({shipped}, view text) | precision | recall | F1 (95 % interval) | paragraphs |",
         "|---|---|---|---|---|",
     ]
-    for name, row in dev["int8"][DEFAULT_MODE]["text"]["labels"].items():
+    for name, row in dev[shipped][DEFAULT_MODE]["text"]["labels"].items():
         low, high = row["f1_interval"]
         lines.append(
             f"| {name} | {row['precision']:.3f} | {row['recall']:.3f} "
@@ -83,10 +85,10 @@ def _metrics(dev: dict[str, Any]) -> str:
         )
     lines += [
         "",
-        "| mode (int8) | macro-F1 text | macro-F1 all | content flagged text | appeals found text |",
+        f"| mode ({shipped}) | macro-F1 text | macro-F1 all | content flagged text | appeals found text |",
         "|---|---|---|---|---|",
     ]
-    for mode, views in dev["int8"].items():
+    for mode, views in dev[shipped].items():
         text = views["text"]
         lines.append(
             f"| {mode} | {text['macro_f1']:.3f} | {views['all']['macro_f1']:.3f} "
@@ -100,9 +102,9 @@ def _metrics(dev: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _risk_coverage(dev: dict[str, Any]) -> str:
+def _risk_coverage(measured: dict[str, Any]) -> str:
     lines = ["| surest share of the paragraphs | least confidence | wrong labels |", "|---|---|---|"]
-    for point in dev["int8"][Mode.BEST_GUESS]["text"]["risk_coverage"]:
+    for point in measured[Mode.BEST_GUESS]["text"]["risk_coverage"]:
         lines.append(f"| {point['coverage']:.1%} | {point['confidence']:.3f} | {point['risk']:.2%} |")
     return "\n".join(lines)
 
@@ -145,44 +147,48 @@ def _parity(parity: dict[str, Any]) -> str:
 
 
 def _training(records: dict[str, dict[str, Any]]) -> str:
-    pre, tuned = records["pretrain"], records["finetune"]
-    lines = []
-    if "base" in pre:
-        lines.append(f"- Encoder: {pre['base']}")
-    else:
-        shape = pre["config"]["encoder"]
-        lines.append(
-            f"- Encoder: {shape['layers']} layers x {shape['hidden_size']}, vocabulary "
-            f"{pre['shards']['vocab_size']}, masked-LM pre-training on {pre['tokens'] / 1e6:.1f} M tokens "
-            f"in {pre['minutes']} minutes on {pre['hardware']}{_before(pre)}; "
-            f"held-out loss {pre['held_out_loss']:.3f} "
-            f"(pseudo-perplexity {pre['held_out_pseudo_perplexity']:.1f})"
-        )
-        lines.append("- Corpus: " + ", ".join(pre["shards"]["sources"]))
-    linear = records["linear"]["config"]
-    if linear["weight"]:
-        lines.append(f"- N-gram model beside the encoder: at most {linear['ngrams']:,} n-grams")
-    if "teacher" in (taught := records["selftrain"]):
+    lines = _encoder(records["pretrain"]) if "pretrain" in records else []
+    linear, tuned = records["linear"], records.get("finetune")
+    if linear["config"]["weight"]:
+        beside = "beside the encoder" if tuned else "by itself"
+        lines.append(f"- N-gram model {beside}: at most {linear['config']['ngrams']:,} n-grams")
+    if "teacher" in (taught := records.get("selftrain", {})):
         counts = ", ".join(f"{name} {count:,}" for name, count in taught["labels"].items())
         lines.append(
             f"- Self-training: {taught['pages']:,} of {taught['documents']:,} unlabelled pages, labelled by "
             f"{taught['teacher']['name']} {taught['teacher']['version']} and the n-gram model ({counts})"
         )
-    lines.append(
-        f"- Fine-tuning: {tuned['steps']} steps, {tuned['tokens'] / 1e6:.1f} M tokens, "
-        f"{tuned['minutes']} minutes on {tuned['hardware']}, {tuned['date']}, commit {tuned['commit']}"
-    )
-    for name, digest in tuned.get("data", {}).items():
-        lines.append(f"- Data: {name}, SHA-256 {digest}")
-    for name, digest in records["linear"].get("data", {}).items():
-        if tuned.get("data", {}).get(name) != digest:  # fitted later, on more data
-            lines.append(f"- Data of the n-gram model: {name}, SHA-256 {digest}")
-    if "near_duplicates_removed" in tuned:
+    if tuned:
         lines.append(
-            f"- Near-duplicates of dev paragraphs removed from training: {tuned['near_duplicates_removed']}"
+            f"- Fine-tuning: {tuned['steps']} steps, {tuned['tokens'] / 1e6:.1f} M tokens, "
+            f"{tuned['minutes']} minutes on {tuned['hardware']}, {tuned['date']}, commit {tuned['commit']}"
         )
-    lines.append("- Versions: " + ", ".join(f"{k} {v}" for k, v in tuned["versions"].items()))
+    last = tuned or linear
+    for name, digest in last.get("data", {}).items():
+        lines.append(f"- Data: {name}, SHA-256 {digest}")
+    for name, digest in linear.get("data", {}).items():
+        if last.get("data", {}).get(name) != digest:  # fitted later, on more data
+            lines.append(f"- Data of the n-gram model: {name}, SHA-256 {digest}")
+    if "near_duplicates_removed" in last:
+        lines.append(
+            f"- Near-duplicates of dev paragraphs removed from training: {last['near_duplicates_removed']}"
+        )
+    lines.append("- Versions: " + ", ".join(f"{k} {v}" for k, v in last["versions"].items()))
     return "\n".join(lines)
+
+
+def _encoder(pretrained: dict[str, Any]) -> list[str]:
+    if "base" in pretrained:
+        return [f"- Encoder: {pretrained['base']}"]
+    shape = pretrained["config"]["encoder"]
+    return [
+        f"- Encoder: {shape['layers']} layers x {shape['hidden_size']}, vocabulary "
+        f"{pretrained['shards']['vocab_size']}, masked-LM pre-training on {pretrained['tokens'] / 1e6:.1f} M "
+        f"tokens in {pretrained['minutes']} minutes on {pretrained['hardware']}{_before(pretrained)}; "
+        f"held-out loss {pretrained['held_out_loss']:.3f} "
+        f"(pseudo-perplexity {pretrained['held_out_pseudo_perplexity']:.1f})",
+        "- Corpus: " + ", ".join(pretrained["shards"]["sources"]),
+    ]
 
 
 def _before(pretrained: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from boilerplate_clf.errors import ConfigError
 from boilerplate_clf.labels import CONTENT, LABELS
@@ -18,6 +18,8 @@ from boilerplate_clf.training.finetune import FinetuneConfig
 from boilerplate_clf.training.linear import LinearConfig
 from boilerplate_clf.training.pretrain import PretrainConfig
 from boilerplate_clf.training.selftrain import SelfTrainingConfig
+
+Config = TypeVar("Config")
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class PipelineConfig:
     base: str | None = None
     """A local folder (relative to the file, too) or hub id of an encoder; replaces tokenizer, embeddings
     and pre-training."""
+    encoder: bool = True
+    """False: the n-gram model judges alone; no stage of the encoder is run."""
     teacher: Path | None = None
     """Run folder of an earlier model: its tokenizer is taken over, pre-training goes on from its
     encoder, and it labels the pages of ``self_training``."""
@@ -96,6 +100,28 @@ def load_config(path: Path) -> PipelineConfig:
         ConfigError: no such file, not YAML, an unknown or missing key, or a value of the wrong
             type; the file and the key are named.
     """
+    config = read_config(path, PipelineConfig)
+    if config.encoder and (config.base is None) == (not config.corpus):
+        raise ConfigError(f"{path}: give either 'base' or 'corpus': where does the encoder come from?")
+    if not config.encoder and not config.linear.weight:
+        raise ConfigError(f"{path}: 'encoder' is off and 'linear.weight' is 0: nothing is left to judge")
+    if config.self_training.unlabelled and config.teacher is None:
+        raise ConfigError(f"{path}: 'self_training' needs a 'teacher'")
+    if config.base is not None and config.teacher is not None:
+        raise ConfigError(f"{path}: 'base' and 'teacher' are two starts: give one of them")
+    if config.base is not None and (local := path.resolve().parent / config.base).is_dir():
+        config = replace(config, base=str(local))
+    resolved: PipelineConfig = _resolve(config, path.resolve().parent)
+    return resolved
+
+
+def read_config(path: Path, kind: type[Config]) -> Config:
+    """Read a YAML file into a (nested) dataclass, paths as they stand there.
+
+    Raises:
+        ConfigError: no such file, not YAML, an unknown or missing key, or a value of the wrong type; the file
+            and the key are named.
+    """
     yaml = require("train", "yaml")
     pydantic = require("train", "pydantic")
     try:
@@ -107,20 +133,11 @@ def load_config(path: Path) -> PipelineConfig:
     if not isinstance(raw, dict):
         raise ConfigError(f"{path}: empty, or not a mapping of keys to values")
     try:
-        config = pydantic.TypeAdapter(PipelineConfig).validate_python(raw)
+        config: Config = pydantic.TypeAdapter(kind).validate_python(raw)
     except pydantic.ValidationError as error:
         raise ConfigError(f"{path}: {_first_problem(error)}") from error
-    _refuse_unknown(raw, PipelineConfig, path, "")
-    if (config.base is None) == (not config.corpus):
-        raise ConfigError(f"{path}: give either 'base' or 'corpus': where does the encoder come from?")
-    if config.self_training.unlabelled and config.teacher is None:
-        raise ConfigError(f"{path}: 'self_training' needs a 'teacher'")
-    if config.base is not None and config.teacher is not None:
-        raise ConfigError(f"{path}: 'base' and 'teacher' are two starts: give one of them")
-    if config.base is not None and (local := path.resolve().parent / config.base).is_dir():
-        config = replace(config, base=str(local))
-    resolved: PipelineConfig = _resolve(config, path.resolve().parent)
-    return resolved
+    _refuse_unknown(raw, kind, path, "")
+    return config
 
 
 def _first_problem(error: Any) -> str:

@@ -25,6 +25,8 @@ class LinearConfig:
     """In how many training paragraphs an n-gram must occur."""
     inverse_regularization: float = 10.0
     """scikit-learn's ``C``."""
+    class_weight_power: float = 0.0
+    """Labels count by their frequency to minus this power: 0, all paragraphs alike; 1, all labels alike."""
     max_iter: int = 200
     weight: float = 1.0
     """Of its log probabilities when they are added to the encoder's logits; 0 leaves it out."""
@@ -59,7 +61,16 @@ def fit_linear(
         kept = np.sort(np.argsort(strength)[-config.ngrams :])
         keys, idf = keys[kept], idf[kept]
     weights, bias = _fit(found, lengths, keys, idf, targets, len(labels), config)
-    return NgramScorer(keys, np.column_stack([weights, idf]).astype(np.float16), bias.astype(np.float32))
+    table = _rounded(np.column_stack([weights, idf]).astype(np.float16))
+    return NgramScorer(keys, table, bias.astype(np.float32))
+
+
+def _rounded(table: npt.NDArray[np.float16], bits: int = 5) -> npt.NDArray[np.float16]:
+    """Keep ``bits`` of the ten of the mantissa: at most 1.6 % of a weight, a third of the compressed size."""
+    step = np.uint16(1 << (10 - bits))
+    words = table.view(np.uint16)
+    result: npt.NDArray[np.float16] = ((words + step // 2) // step * step).view(np.float16)
+    return result
 
 
 def _fit(
@@ -84,7 +95,11 @@ def _fit(
         (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(offset, len(keys))
     )
     decided = np.flatnonzero(targets >= 0)
-    model = linear.LogisticRegression(C=config.inverse_regularization, max_iter=config.max_iter)
+    counts = np.bincount(targets[decided], minlength=labels)
+    weight = {i: (len(decided) / n) ** config.class_weight_power for i, n in enumerate(counts) if n}
+    model = linear.LogisticRegression(
+        C=config.inverse_regularization, max_iter=config.max_iter, class_weight=weight
+    )
     model.fit(matrix[decided], targets[decided])
     weights, bias = np.zeros((len(keys), labels)), np.full(labels, -20.0)
     coefficients, intercept = model.coef_, model.intercept_

@@ -74,6 +74,11 @@ class Pipeline:
         """Nothing is read or written yet."""
         self.config, self.run = config, run
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages that make the bundle, in order."""
+        return STAGES if self.config.encoder else ("linear", "calibrate", "card")
+
     def stage(self, name: str) -> None:
         """Run one stage.
 
@@ -175,6 +180,8 @@ class Pipeline:
             return
         teacher = load_bundle(self._of_teacher(BUNDLE))
         manifest = teacher.manifest
+        if teacher.model is None or manifest.windows is None:
+            raise TrainingError(f"the teacher {manifest.name} has no encoder")
         if manifest.labels != config.labels:
             raise TrainingError(f"the teacher {manifest.name} has labels {', '.join(manifest.labels)}")
         documents = read_unlabelled(config.self_training.unlabelled)
@@ -261,21 +268,24 @@ class Pipeline:
 
     def calibrate(self) -> None:
         """Fit chain and thresholds on dev to what is shipped, the int8 model, and measure every mode."""
-        self._needs("export")
-        folder, keep = self.run / "calibrate", self.config.keep_label
+        self._needs("export" if self.config.encoder else "linear")
+        folder, keep, labels = self.run / "calibrate", self.config.keep_label, self.config.labels
         if read_stage(folder) is not None:
             return
-        labels, windows, _ = read_classifier_config(self.run / "finetune")
-        featurizer, dev = self._featurizer(labels, windows), self._dev(labels)
+        dev = self._dev(labels)
         gold, lengths = gold_of(dev, labels), [len(document) for document in dev]
         ngrams = self._ngram_share(dev, labels)
-        logits = {
-            kind: self._onnx_logits(name, featurizer, dev) + ngrams
-            for kind, name in (("int8", MODEL), ("fp32", _FP32))
-        }
+        logits = {"n-grams": ngrams}
+        if self.config.encoder:
+            featurizer = self._featurizer(labels, read_classifier_config(self.run / "finetune")[1])
+            logits = {
+                kind: self._onnx_logits(name, featurizer, dev) + ngrams
+                for kind, name in (("int8", MODEL), ("fp32", _FP32))
+            }
         affinity = affinities(read_files(self.config.data.pages, labels), labels)
         config = self.config.calibrate
-        result = calibrate(logits["int8"], lengths, gold, affinity, keep, config)
+        shipped = next(iter(logits.values()))  # the fp32 model is measured beside it only
+        result = calibrate(shipped, lengths, gold, affinity, keep, config)
         chain = Chain(**result["chain"])
         decider = Decider(tuple(labels), labels.index(keep), result["thresholds"])
         metrics = {}
@@ -293,12 +303,12 @@ class Pipeline:
 
     def card(self) -> None:
         """Put the bundle together, and the encoder, each with its card."""
-        records = {
-            name: self._needs(name) for name in ("linear", "selftrain", "finetune", "export", "calibrate")
-        }
-        records["pretrain"] = read_stage(self.run / "pretrain") or {"base": self.config.base}
+        made = ("linear", "selftrain", "finetune", "export", "calibrate")
+        records = {name: self._needs(name) for name in made if name in self.stages}
+        if self.config.encoder:
+            records["pretrain"] = read_stage(self.run / "pretrain") or {"base": self.config.base}
         assemble(self.config, self.run, records)
-        if self.config.base is None:
+        if self.config.encoder and self.config.base is None:
             save_encoder(self.run, self.config.name, self.config.version, records["pretrain"])
 
     def install(self, folder: Path) -> Path:

@@ -1,0 +1,58 @@
+"""Labels beside those of a model: the bundle of the new ones becomes the old one's extension."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from boilerplate_clf.bundle.load import Bundle, load_bundle, shipped_bundle
+from boilerplate_clf.bundle.manifest import CARD, EXTENSION, MANIFEST
+from boilerplate_clf.errors import DataError
+from boilerplate_clf.files import sha256_file, write_json
+
+
+def bundle_to_extend(base: str) -> Bundle:
+    """Return the bundle that ``base`` names, the shipped one where it names none.
+
+    Raises:
+        DataError: it has been extended before.
+        BundleError: it cannot be used.
+    """
+    own = (Path(base) / MANIFEST).is_file()
+    bundle = load_bundle(Path(base) if own else shipped_bundle())
+    if bundle.extension is not None:
+        raise DataError(
+            f"{bundle.path}: has labels added to it already: extend the model that it was made from, "
+            "with the rows of all new labels together"
+        )
+    return bundle
+
+
+def join(bundle: Bundle, extension: Path, target: Path, name: str) -> None:
+    """Write a bundle of a model and its extension into the new folder ``target``.
+
+    Args:
+        bundle: the model, which is copied as it is.
+        extension: folder of the bundle of the new labels.
+        target: of the joined bundle.
+        name: its name.
+    """
+    target.mkdir(parents=True)
+    for file in bundle.manifest.files:
+        shutil.copy(bundle.path / file, target / file)
+    shutil.copytree(extension, target / EXTENSION)
+    written = target / EXTENSION / MANIFEST
+    entry = {"sha256": sha256_file(written), "size": written.stat().st_size}
+    manifest: dict[str, Any] = json.loads(bundle.manifest.to_json())
+    before = f"{manifest['name']} {manifest['version']}"
+    manifest |= {"name": name, "version": "1", "extension": entry}
+    write_json(target / MANIFEST, manifest)
+    joined = load_bundle(target)
+    added = ", ".join(f"`{label}`" for label in joined.labels if label not in bundle.labels)
+    (target / CARD).write_text(
+        f"# {name}\n\nThe model {before} with the labels {added} added to its own. Its scores are unchanged "
+        f"but for the share that the new labels take. How those were made: `{EXTENSION}/{CARD}`.\n",
+        encoding="utf-8",
+    )

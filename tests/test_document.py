@@ -64,7 +64,7 @@ def test_clean_text_holds_exactly_the_kept_paragraphs(items, end):
 def test_schema():
     value = document("Eins\nSpende!", {1}).to_dict("a.txt", {"id": 7})
     assert json.loads(json.dumps(value)) == value
-    assert list(value) == ["source", "model", "mode", "paragraphs", "meta"]
+    assert list(value) == ["source", "model", "mode", "summary", "paragraphs", "meta"]
     assert value["model"] == {"name": "test", "version": "1"}
     keys = ["index", "start", "end", "text", "label", "score", "scores", "raw_label", "reason"]
     assert list(value["paragraphs"][1]) == keys

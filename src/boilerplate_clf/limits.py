@@ -8,6 +8,9 @@ MAX_DOCUMENT_CHARS = 20_000_000
 MAX_PARAGRAPHS = 200_000
 """Paragraphs of one document."""
 
+MAX_HTML_CHARS = 20_000_000
+"""Characters (or bytes) of one HTML page."""
+
 MAX_RECORD_BYTES = 100_000_000
 """Bytes of one line of a JSONL file, or of one text file."""
 

@@ -31,7 +31,7 @@ def annotate_next(
       boilerplate-clf annotate-next crawl.jsonl --output next.csv -n 50
       boilerplate-clf annotate-next all.csv --model my-bundle --output next.csv
     """
-    from boilerplate_clf.training.extras import require
+    from boilerplate_clf.extras import require
 
     require("train", "sklearn")
     from boilerplate_clf.inference.classifier import Classifier

@@ -42,7 +42,7 @@ def evaluate(
     """
     if gate is None and (update_gate or lower):
         raise typer.BadParameter("--update-gate and --lower go with --gate FILE")
-    from boilerplate_clf.training.extras import require
+    from boilerplate_clf.extras import require
 
     for module in ("sklearn", "matplotlib"):
         require("train", module)

@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from boilerplate_clf.errors import InputError, InputTooLargeError, RecordError
-from boilerplate_clf.limits import MAX_RECORD_BYTES
+from boilerplate_clf.html.extract import Metadata, extract
+from boilerplate_clf.limits import MAX_HTML_CHARS, MAX_RECORD_BYTES
 
 STDIN = "-"
-SUFFIXES = (".txt", ".jsonl")
+CONTENT_KEYS = ("text", "paragraphs", "html")
+"""Keys of a JSONL record, of which it needs one; its other keys come back under "meta"."""
+HTML_SUFFIXES = (".html", ".htm")
+SUFFIXES = (".txt", ".jsonl", *HTML_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -25,13 +29,15 @@ class Record:
     """File name, with ``:line`` for a record of a JSONL file; "-" is standard input."""
     document: str | Sequence[str]
     meta: dict[str, Any] = field(default_factory=dict)
+    metadata: Metadata | None = None
+    """What an HTML page says about its article."""
 
 
 def read_records(paths: Sequence[str], recursive: bool) -> Iterator[Record | InputError]:
     """Yield every document of the inputs, and an error in place of each that cannot be read.
 
     Args:
-        paths: files, folders (their ``.txt`` and ``.jsonl`` files) and "-" for standard input.
+        paths: files, folders (their files with one of :data:`SUFFIXES`) and "-" for standard input.
         recursive: whether folders are searched through all levels.
     """
     for name in paths:
@@ -45,14 +51,17 @@ def read_records(paths: Sequence[str], recursive: bool) -> Iterator[Record | Inp
         for file in files:
             try:
                 with file.open("rb") as stream:
-                    yield from _read_stream(stream, str(file), file.suffix == ".jsonl")
+                    if file.suffix.lower() in HTML_SUFFIXES:
+                        yield _read_html(stream, str(file))
+                    else:
+                        yield from _read_stream(stream, str(file), file.suffix == ".jsonl")
             except OSError as error:
                 yield InputError(f"{file}: {error.strerror or error}")
 
 
 def _files_of(folder: Path, recursive: bool) -> list[Path]:
     found = folder.rglob("*") if recursive else folder.iterdir()
-    return sorted(file for file in found if file.suffix in SUFFIXES and file.is_file())
+    return sorted(file for file in found if file.suffix.lower() in SUFFIXES and file.is_file())
 
 
 def _read_stream(stream: BinaryIO, source: str, jsonl: bool | None) -> Iterator[Record | InputError]:
@@ -76,12 +85,20 @@ def _read_stream(stream: BinaryIO, source: str, jsonl: bool | None) -> Iterator[
         yield InputError(f"{source}: not UTF-8 (byte {error.start}): convert it, for example with iconv")
 
 
+def _read_html(stream: BinaryIO, source: str) -> Record | InputError:
+    try:
+        paragraphs, metadata = extract(stream.read(MAX_HTML_CHARS + 1))
+    except InputError as error:
+        return InputError(f"{source}: {error}")
+    return Record(source, paragraphs, metadata=metadata)
+
+
 def _looks_like_jsonl(line: bytes) -> bool:
     try:
         value = json.loads(line.strip().splitlines()[-1])
     except (ValueError, IndexError, RecursionError):
         return False
-    return isinstance(value, dict) and ("text" in value or "paragraphs" in value)
+    return isinstance(value, dict) and any(key in value for key in CONTENT_KEYS)
 
 
 def _read_jsonl(first: bytes, stream: BinaryIO, source: str) -> Iterator[Record | InputError]:
@@ -119,12 +136,16 @@ def parse_record(line: bytes, where: str) -> Record:
         raise RecordError(f"{where}: not JSON: {error}") from error
     if not isinstance(value, dict):
         raise RecordError(f"{where}: a {type(value).__name__}, not an object with 'text' or 'paragraphs'")
-    meta = {key: item for key, item in value.items() if key not in ("text", "paragraphs")}
+    meta = {key: item for key, item in value.items() if key not in CONTENT_KEYS}
     if "paragraphs" in value:
         return Record(where, _paragraphs(value["paragraphs"], where), meta)
     if isinstance(value.get("text"), str):
         return Record(where, value["text"], meta)
-    raise RecordError(f"{where}: needs 'text' (a string) or 'paragraphs' (a list of strings)")
+    if isinstance(value.get("html"), str):
+        url = value.get("url")
+        paragraphs, metadata = extract(value["html"], url if isinstance(url, str) else None)
+        return Record(where, paragraphs, meta, metadata)
+    raise RecordError(f"{where}: needs 'text' or 'html' (a string) or 'paragraphs' (a list of strings)")
 
 
 def _paragraphs(items: Any, where: str) -> list[str]:

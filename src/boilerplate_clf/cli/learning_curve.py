@@ -39,7 +39,7 @@ def learning_curve(
     import json
     from dataclasses import asdict
 
-    from boilerplate_clf.training.extras import require_training
+    from boilerplate_clf.extras import require_training
 
     require_training()
     from boilerplate_clf.retrain.curve import learning_curve as measure

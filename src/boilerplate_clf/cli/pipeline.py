@@ -44,7 +44,7 @@ def pipeline(
       boilerplate-clf pipeline all --config configs/shipped.yaml --run runs/shipped
       boilerplate-clf pipeline finetune --config my.yaml --run runs/mine
     """
-    from boilerplate_clf.training.extras import require_training
+    from boilerplate_clf.extras import require_training
 
     require_training()
     from boilerplate_clf.errors import ConfigError

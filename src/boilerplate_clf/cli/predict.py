@@ -54,8 +54,8 @@ def predict(
 ) -> None:
     r"""Label every paragraph of the inputs.
 
-    Text files: one paragraph a line. JSONL: one document a line with "text" or "paragraphs"; other
-    keys come back under "meta".
+    Text files: one paragraph a line. JSONL: one document a line with "text", "paragraphs" or "html"; other
+    keys come back under "meta". HTML: the main text is found by trafilatura (extra "html").
 
     \b
     Examples:

@@ -25,7 +25,7 @@ SOME_FAILED = 1
 _CHUNK = 16
 
 Inputs = typer.Argument(
-    None, metavar="[FILES|DIRS|-]...", help="Text or JSONL files, folders, or - for standard input."
+    None, metavar="[FILES|DIRS|-]...", help="Text, JSONL or HTML files, folders, or - for standard input."
 )
 Recursive = typer.Option(False, "--recursive", "-r", help="Search folders through all levels.")
 Model = typer.Option(
@@ -78,7 +78,7 @@ def run(
         failed += 1
         typer.echo(f"boilerplate-clf: {error}", err=True)
 
-    with _open_output(output) as stream, _progress(to_terminal=output is None) as advance:
+    with open_output(output) as stream, _progress(to_terminal=output is None) as advance:
         results = _labelled(classifier, inputs, recursive, report, advance)
         if explain:
             results = ((record, classifier.explain(document)) for record, document in results)
@@ -110,6 +110,7 @@ def _labelled(
             documents = [_one(classifier, record, report) for record in usable]
         for record, document in zip(usable, documents, strict=True):
             if document is not None:
+                document.metadata = record.metadata
                 yield record, document
             advance()
 
@@ -123,7 +124,8 @@ def _one(classifier: Classifier, record: Record, report: Callable[[InputError], 
 
 
 @contextmanager
-def _open_output(path: Path | None) -> Iterator[IO[str]]:
+def open_output(path: Path | None) -> Iterator[IO[str]]:
+    """Open a file that appears only when the block succeeds; None is standard output."""
     if path is None:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")

@@ -70,7 +70,7 @@ def train(
       boilerplate-clf train labels.xlsx more.jsonl --output my-bundle --eval test.csv
       boilerplate-clf predict article.txt --model my-bundle
     """
-    from boilerplate_clf.training.extras import require_training
+    from boilerplate_clf.extras import require_training
 
     require_training()
     from boilerplate_clf.retrain.train import TrainOptions

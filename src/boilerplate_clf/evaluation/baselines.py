@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from boilerplate_clf.extras import require
 from boilerplate_clf.labels import LABELS, UNDECIDED, Label
 from boilerplate_clf.training.data import LabelledDocument
-from boilerplate_clf.training.extras import require
 
 _KEYWORDS: tuple[tuple[Label, tuple[str, ...]], ...] = (
     (

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from boilerplate_clf.bundle import Bundle, load_bundle, shipped_bundle
 from boilerplate_clf.errors import InputError, InputTooLargeError
+from boilerplate_clf.html.extract import extract
 from boilerplate_clf.inference.decide import DEFAULT_MODE, Decider, Mode
 from boilerplate_clf.inference.document import Document, ModelInfo, Paragraph, mode_name
 from boilerplate_clf.inference.explain import explain
@@ -59,6 +60,12 @@ class Classifier:
         """Load and verify the bundle."""
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
+        self._arguments = {
+            "model": model,
+            "mode": mode,
+            "precision_target": precision_target,
+            "threads": threads,
+        }
         self.bundle: Bundle = load_bundle(Path(model) if model is not None else shipped_bundle())
         manifest = self.bundle.manifest
         self._scorer = Scorer(self.bundle, threads)
@@ -70,6 +77,10 @@ class Classifier:
         self._rule = self.decider.rule(mode, precision_target)
         self.mode = mode_name(mode, precision_target)
         self.info = ModelInfo(manifest.name, manifest.version)
+
+    def __reduce__(self) -> tuple[Callable[..., Classifier], tuple[dict[str, Any]]]:
+        """Let a classifier be sent to another process, which loads (and verifies) the bundle anew."""
+        return _load, (self._arguments,)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -88,6 +99,36 @@ class Classifier:
             InputTooLargeError: larger than :mod:`boilerplate_clf.limits` allows.
         """
         return self._predict_chunk([document])[0]
+
+    def predict_html(self, html: str | bytes, url: str | None = None) -> Document:
+        """Label the main text of an HTML page; needs the extra ``html``.
+
+        Args:
+            html: the page. Its paragraphs are found by trafilatura, see
+                :mod:`boilerplate_clf.html.extract`; the result's ``metadata`` has title, author and date.
+            url: of the page; nothing is fetched from it.
+
+        Raises:
+            InputError: not a page, or too large a one.
+            MissingExtraError: trafilatura is not installed.
+        """
+        paragraphs, metadata = extract(html, url)
+        document = self.predict(paragraphs)
+        document.metadata = metadata
+        return document
+
+    async def apredict(self, document: str | Sequence[str]) -> Document:
+        """Label one document without blocking the event loop: :meth:`predict` in a thread.
+
+        The model releases the interpreter's lock while it computes.
+        """
+        import asyncio  # most programs do not need it, and it takes a while to load
+
+        return await asyncio.to_thread(self.predict, document)
+
+    async def aclean(self, document: str) -> str:
+        """Return the content of a text without blocking the event loop."""
+        return (await self.apredict(document)).clean_text
 
     def predict_batch(self, documents: Iterable[str | Sequence[str]]) -> Iterator[Document]:
         """Label many documents, lazily and in order.
@@ -174,6 +215,10 @@ class Classifier:
                 )
             )
         return Document(paragraphs, document, self.info, self.decider, self.mode)
+
+
+def _load(arguments: dict[str, Any]) -> Classifier:
+    return Classifier(**arguments)
 
 
 def _model_texts(document: str | Sequence[str], spans: Sequence[Span]) -> list[str]:

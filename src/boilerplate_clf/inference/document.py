@@ -8,7 +8,10 @@ from typing import Any, overload
 
 import numpy as np
 
+from boilerplate_clf.html.extract import Metadata
 from boilerplate_clf.inference.decide import Decider, Mode
+from boilerplate_clf.inference.removal import find_cuts, without
+from boilerplate_clf.inference.verdict import Summary, summarise
 from boilerplate_clf.labels import as_label
 
 _DIGITS = 6
@@ -96,6 +99,7 @@ class Document(Sequence[Paragraph]):
         model: ModelInfo,
         decider: Decider,
         mode: str,
+        metadata: Metadata | None = None,
     ) -> None:
         """Hold ``paragraphs`` together with the input that they were found in."""
         self.paragraphs = tuple(paragraphs)
@@ -104,6 +108,8 @@ class Document(Sequence[Paragraph]):
         """The mode that the labels were decided in, or ``precision>=...``."""
         self.labels = tuple(as_label(name) for name in decider.labels)
         self.keep_label = self.labels[decider.keep]
+        self.metadata = metadata
+        """What the page said about the article; None unless HTML was passed in."""
         self._source, self._decider = source, decider
 
     @overload
@@ -144,7 +150,7 @@ class Document(Sequence[Paragraph]):
         """
         paragraphs = self._decided(mode, precision_target)
         name = mode_name(mode, precision_target)
-        return Document(paragraphs, self._source, self.model, self._decider, name)
+        return Document(paragraphs, self._source, self.model, self._decider, name, self.metadata)
 
     def _decided(self, mode: Mode | str | None, precision_target: float | None) -> list[Paragraph]:
         decider = self._decider
@@ -160,7 +166,13 @@ class Document(Sequence[Paragraph]):
 
     def with_paragraphs(self, paragraphs: Sequence[Paragraph]) -> Document:
         """Return the document with other paragraph objects for the same text."""
-        return Document(paragraphs, self._source, self.model, self._decider, self.mode)
+        return Document(paragraphs, self._source, self.model, self._decider, self.mode, self.metadata)
+
+    @property
+    def summary(self) -> Summary:
+        """The verdict on the document as a whole: see :func:`boilerplate_clf.inference.verdict.summarise`."""
+        free = self.metadata.accessible_for_free if self.metadata is not None else None
+        return summarise(self.paragraphs, self.keep_label, free)
 
     @property
     def kept(self) -> tuple[Paragraph, ...]:
@@ -182,25 +194,29 @@ class Document(Sequence[Paragraph]):
         """
         if not isinstance(self._source, str):
             return "\n".join(self.clean_paragraphs)
+        cuts = find_cuts(self._source, self.paragraphs, self.keep_label)
+        return without(self._source, cuts)
+
+    def removal(self, source: str | None = None) -> dict[str, Any]:
+        """Return what cleaning takes out, as plain JSON types.
+
+        ``removed`` lists the paragraphs with their labels. Of a text, ``cuts`` has the stretches that are
+        missing in ``clean_text``, white space included, from which
+        :func:`boilerplate_clf.inference.removal.restore` makes the original again.
+
+        Args:
+            source: where the document came from.
+        """
         text = self._source
-        if not self.removed:
-            return text
-        kept = {p.index for p in self.kept}
-        if not kept:
-            return ""
-        parts = []
-        for position, paragraph in enumerate(self.paragraphs):
-            if paragraph.index in kept:
-                last = position + 1 == len(self.paragraphs)
-                end = len(text) if last else self.paragraphs[position + 1].start
-                parts.append(text[paragraph.start : end])
-        cleaned = text[: self.paragraphs[0].start] + "".join(parts)
-        if self.paragraphs[-1].index not in kept:
-            # The last kept paragraph brought its separator, but nothing follows it any more.
-            final = self.kept[-1]
-            cleaned = cleaned[: len(cleaned) - len(parts[-1]) + (final.end - final.start)]
-            cleaned += text[self.paragraphs[-1].end :]
-        return cleaned
+        keys = ("index", "start", "end", "text", "label", "score")
+        rows = [{key: p.to_dict()[key] for key in keys} for p in self.removed]
+        if isinstance(text, str):
+            cuts = find_cuts(text, self.paragraphs, self.keep_label)
+            found = [{"start": cut.start, "end": cut.end, "text": text[cut.start : cut.end]} for cut in cuts]
+            return {"source": source, "removed": rows, "cuts": found}
+        for row in rows:
+            row["text"] = text[row["index"]]  # with the blanks around it: it is what was passed in
+        return {"source": source, "removed": rows}
 
     @property
     def clean_paragraphs(self) -> list[str]:
@@ -220,8 +236,11 @@ class Document(Sequence[Paragraph]):
             "source": source,
             "model": {"name": self.model.name, "version": self.model.version},
             "mode": self.mode,
+            "summary": self.summary.to_dict(),
             "paragraphs": [p.to_dict() for p in self],
         }
+        if self.metadata is not None:
+            result["metadata"] = self.metadata.to_dict()
         if meta:
             result["meta"] = dict(meta)
         return result

@@ -43,8 +43,17 @@ class Session:
 
     def __init__(self, model: bytes, labels: int, threads: int | None = None) -> None:
         """Load the model."""
+        self._model, self._threads = model, threads or available_threads()
+        self._process = os.getpid()
+        self._session = self._open()
+        names = sorted(node.name for node in self._session.get_inputs())
+        if names != ["input_ids", "markers"]:
+            raise BundleFormatError(f"model.onnx has inputs {names}, not ['input_ids', 'markers']")
+        self._labels = labels
+
+    def _open(self) -> ort.InferenceSession:
         options = ort.SessionOptions()
-        options.intra_op_num_threads = threads or available_threads()
+        options.intra_op_num_threads = self._threads
         options.inter_op_num_threads = 1
         options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
         # Shapes differ from call to call: pattern and arena would only keep the largest for ever.
@@ -52,13 +61,9 @@ class Session:
         options.enable_cpu_mem_arena = False
         options.log_severity_level = 3
         try:
-            self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+            return ort.InferenceSession(self._model, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises a dozen unrelated types
             raise UnsafeModelError(f"model.onnx cannot be loaded: {str(error).splitlines()[0]}") from error
-        names = sorted(node.name for node in self._session.get_inputs())
-        if names != ["input_ids", "markers"]:
-            raise BundleFormatError(f"model.onnx has inputs {names}, not ['input_ids', 'markers']")
-        self._labels = labels
 
     def run(self, windows: Iterable[Window]) -> list[Floats]:
         """Return for each window an array ``(paragraphs, labels)`` of logits.
@@ -70,6 +75,11 @@ class Session:
         Raises:
             BundleFormatError: the model gives scores of another shape, or no numbers.
         """
+        if os.getpid() != self._process:
+            # After a fork the threads of the parent's session are gone: a call would wait for ever.
+            # So would its end: it is kept.
+            self._left = self._session
+            self._session, self._process = self._open(), os.getpid()
         return [self._forward(window) for window in windows]
 
     def _forward(self, window: Window) -> Floats:

@@ -17,11 +17,11 @@ from tqdm import tqdm
 
 from boilerplate_clf.errors import DataError
 from boilerplate_clf.evaluation.metrics import confusion, f1_scores
+from boilerplate_clf.extras import require
 from boilerplate_clf.inference.classifier import Classifier
 from boilerplate_clf.inference.decide import Mode
 from boilerplate_clf.retrain.rows import Row, group_rows, to_documents
 from boilerplate_clf.retrain.train import TrainOptions, train
-from boilerplate_clf.training.extras import require
 from boilerplate_clf.training.linear import LinearConfig, fit_linear, linear_scores
 
 SHARES = (0.25, 0.5, 0.75, 1.0)

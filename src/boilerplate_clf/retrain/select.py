@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from boilerplate_clf.errors import DataError
+from boilerplate_clf.extras import require
 from boilerplate_clf.inference.classifier import Classifier
 from boilerplate_clf.retrain.rows import Row, group_rows
 from boilerplate_clf.retrain.tables import TABLE, table_line, write_csv
-from boilerplate_clf.training.extras import require
 
 _CANDIDATES = 10
 """Unsure paragraphs that are looked at for each one that is picked."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from boilerplate_clf.errors import DataError
+from boilerplate_clf.extras import require
 from boilerplate_clf.retrain.rows import Row
-from boilerplate_clf.training.extras import require
 
 
 def split_rows(rows: Sequence[Row], *, folds: int = 5, seed: int = 0) -> tuple[list[Row], list[Row]]:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from boilerplate_clf.errors import DataError
+from boilerplate_clf.extras import require
 from boilerplate_clf.files import atomic_write
 from boilerplate_clf.limits import MAX_CELL_CHARS, MAX_TABLE_BYTES
 from boilerplate_clf.retrain.records import record_rows
 from boilerplate_clf.retrain.rows import SPLITS, Columns, Row
 from boilerplate_clf.training.data import parse_json
-from boilerplate_clf.training.extras import require
 
 TABLE = ("text", "label", "document", "position")
 """Header of the tables that are written, in the names that are read by default."""

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 from boilerplate_clf.errors import ConfigError
+from boilerplate_clf.extras import require
 from boilerplate_clf.labels import CONTENT, LABELS
 from boilerplate_clf.training.calibrate import CalibrateConfig
 from boilerplate_clf.training.corpus import Source
-from boilerplate_clf.training.extras import require
 from boilerplate_clf.training.finetune import FinetuneConfig
 from boilerplate_clf.training.linear import LinearConfig
 from boilerplate_clf.training.pretrain import PretrainConfig

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from boilerplate_clf.errors import DataError
+from boilerplate_clf.extras import require
 from boilerplate_clf.files import atomic_write
 from boilerplate_clf.inference.classifier import model_texts
 from boilerplate_clf.labels import UNDECIDED
 from boilerplate_clf.training.corpus import open_text
-from boilerplate_clf.training.extras import require
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from boilerplate_clf.extras import require
 from boilerplate_clf.files import atomic_write
-from boilerplate_clf.training.extras import require
 from boilerplate_clf.training.shards import ShardSampler
 
 _LINE = 256

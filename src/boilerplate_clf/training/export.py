@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from boilerplate_clf.errors import TrainingError
+from boilerplate_clf.extras import require
 from boilerplate_clf.inference.windows import WindowConfig
-from boilerplate_clf.training.extras import require
 
 MAX_EXPORT_DIFFERENCE = 1e-3
 """Largest allowed difference of a logit between torch and the fp32 ONNX file."""

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from boilerplate_clf.extras import require
 from boilerplate_clf.inference.ngrams import Features, NgramScorer, features, look_up, weigh
 from boilerplate_clf.labels import UNDECIDED
 from boilerplate_clf.training.data import LabelledDocument
-from boilerplate_clf.training.extras import require
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from boilerplate_clf.bundle import load_bundle
 from boilerplate_clf.bundle.manifest import MODEL, NGRAMS, TOKENIZER
 from boilerplate_clf.errors import TrainingError
 from boilerplate_clf.evaluation.metrics import VIEWS, describe, gold_of
+from boilerplate_clf.extras import require
 from boilerplate_clf.files import atomic_write, replace_folder, sha256_file
 from boilerplate_clf.inference.chain import Chain
 from boilerplate_clf.inference.decide import Decider, Mode, decide
@@ -39,7 +40,6 @@ from boilerplate_clf.training.corpus import sample_texts
 from boilerplate_clf.training.data import LabelledDocument, count_labels, read_labelled, write_labelled
 from boilerplate_clf.training.embeddings import train_embeddings
 from boilerplate_clf.training.encoder import ENCODER, save_encoder
-from boilerplate_clf.training.extras import require
 from boilerplate_clf.training.finetune import (
     finetune,
     load_classifier,

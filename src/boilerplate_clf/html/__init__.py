@@ -1,0 +1,1 @@
+"""HTML pages in: what is read before anything is labelled."""

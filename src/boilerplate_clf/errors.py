@@ -14,6 +14,7 @@
     ├── ConfigError           a configuration file (names file and key)
     ├── DataError             training or evaluation data (names file and line)
     │   └── LeakageError      evaluation text found in training data
+    ├── RunError              a run over a data set that cannot go on
     ├── TrainingError         a stage of the pipeline that cannot go on
     └── MissingExtraError     an optional dependency is not installed (names the pip line)
 """
@@ -67,6 +68,10 @@ class DataError(BoilerplateClfError):
 
 class LeakageError(DataError):
     """Text that is only for evaluation was found in training data."""
+
+
+class RunError(BoilerplateClfError):
+    """A run over a data set cannot go on; what it has written is whole."""
 
 
 class TrainingError(BoilerplateClfError):

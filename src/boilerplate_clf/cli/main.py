@@ -11,6 +11,7 @@ import sys
 import typer
 
 from boilerplate_clf import __version__
+from boilerplate_clf.cli.annotate import annotate
 from boilerplate_clf.cli.annotate_next import annotate_next
 from boilerplate_clf.cli.check import check
 from boilerplate_clf.cli.clean import clean
@@ -57,7 +58,7 @@ def _root(
 
 
 own_labels = (check, learning_curve, train, annotate_next, label)
-for command in (predict, clean, info, evaluate, *own_labels, pipeline):
+for command in (predict, clean, annotate, info, evaluate, *own_labels, pipeline):
     app.command()(guarded(command))
 
 

@@ -1,0 +1,1 @@
+"""Labelling whole data sets: inputs of many kinds, parts that are written once, engines."""

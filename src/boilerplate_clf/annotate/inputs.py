@@ -1,0 +1,247 @@
+"""Reading data sets in chunks of records, from local paths and fsspec URLs.
+
+Records of one input always fall into the same chunks, so that a run which was killed finds its place again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import IO, Any, cast
+
+from boilerplate_clf.errors import InputError, RunError
+from boilerplate_clf.extras import require
+from boilerplate_clf.limits import MAX_CELL_CHARS, MAX_RECORD_BYTES
+
+RAW = "raw"
+"""Column that keeps a record which could not be read."""
+
+_SHOWN = 10_000
+_COMPRESSIONS = {"gz": "gzip", "zst": "zstd", "xz": "xz", "bz2": "bz2"}
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file of a data set."""
+
+    path: str
+    """Local path or fsspec URL."""
+    size: int
+    """Bytes."""
+    kind: str
+    """``jsonl``, ``csv``, ``parquet`` or ``warc``."""
+
+
+@dataclass
+class Chunk:
+    """Consecutive records of an input."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    table: Any = None
+    """In place of rows: a ``pyarrow.RecordBatch``, whose types are kept."""
+    errors: dict[int, str] = field(default_factory=dict)
+    """What was wrong with records that could not be read, by their place."""
+    done: float = 0.0
+    """Share of the input that has been read with it, 0 to 1."""
+
+    def __len__(self) -> int:
+        """Return the number of records."""
+        return len(self.rows) if self.table is None else int(self.table.num_rows)
+
+
+def find_inputs(paths: Iterable[str]) -> list[Input]:
+    """Return the files that paths, globs and folders name, in order.
+
+    Raises:
+        RunError: a path names nothing, or a file of an unknown kind.
+    """
+    fsspec = require("annotate", "fsspec")
+    found = []
+    for path in paths:
+        files, _, names = fsspec.get_fs_token_paths(path)
+        if len(names) == 1 and files.isdir(names[0]):
+            inside = files.find(names[0])
+            names = sorted(name for name in inside if _kind(name) and not _hidden(name))
+        if not names or not all(files.exists(name) for name in names):
+            raise RunError(f"{path}: no such file, and no folder with files to read")
+        for name in names:
+            kind = _kind(name)
+            if kind is None:
+                raise RunError(
+                    f"{name}: unknown kind of file: .jsonl, .csv (also .gz, .zst, .xz, .bz2), .parquet and "
+                    ".warc(.gz) are read"
+                )
+            found.append(Input(files.unstrip_protocol(name), int(files.size(name) or 0), kind))
+    return found
+
+
+def _hidden(name: str) -> bool:
+    return name.rsplit("/", 1)[-1].startswith(("_", "."))
+
+
+def _kind(name: str) -> str | None:
+    parts = name.lower().rsplit("/", 1)[-1].split(".")
+    if parts[-1] in _COMPRESSIONS:
+        parts.pop()
+    return {"jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv", "parquet": "parquet", "warc": "warc"}.get(
+        parts[-1]
+    )
+
+
+def read_chunks(source: Input, size: int) -> Iterator[Chunk]:
+    """Yield the records of an input, ``size`` at a time.
+
+    Raises:
+        RunError: the file cannot be read at all.
+    """
+    readers: dict[str, Callable[[Input, int], Iterator[Chunk]]] = {
+        "jsonl": _jsonl,
+        "csv": _csv,
+        "parquet": _parquet,
+        "warc": _warc,
+    }
+    fsspec = require("annotate", "fsspec")
+    if source.kind != "parquet" and source.path.endswith(".zst"):
+        require("annotate", "zstandard")
+    try:
+        yield from readers[source.kind](source, size)
+    except (OSError, EOFError, fsspec.exceptions.FSTimeoutError) as error:
+        raise RunError(f"{source.path}: cannot be read: {error}") from error
+
+
+def _open(source: Input) -> tuple[IO[bytes], IO[bytes]]:
+    """Return the unpacked stream, and the raw one below it, whose place tells how far we are."""
+    fsspec = require("annotate", "fsspec")
+    raw = fsspec.open(source.path, "rb").open()
+    packed = _COMPRESSIONS.get(source.path.rsplit(".", 1)[-1].lower())
+    if packed is None or source.kind == "warc":  # fastwarc unpacks by itself, record by record
+        return raw, raw
+    return fsspec.compression.compr[packed](raw, mode="rb"), raw
+
+
+def _chunked(
+    source: Input, raw: IO[bytes], records: Iterable[dict[str, Any] | InputError], size: int
+) -> Iterator[Chunk]:
+    chunk = Chunk()
+    for record in records:
+        if isinstance(record, InputError):
+            chunk.errors[len(chunk.rows)] = str(record)
+            record = {RAW: getattr(record, RAW, "")}
+        chunk.rows.append(record)
+        if len(chunk.rows) == size:
+            chunk.done = min(1.0, raw.tell() / max(1, source.size))
+            yield chunk
+            chunk = Chunk()
+    if chunk.rows:
+        chunk.done = 1.0
+        yield chunk
+
+
+def _bad(where: str, cause: str, raw: str) -> InputError:
+    error = InputError(f"{where}: {cause}")
+    error.raw = raw[:_SHOWN]  # type: ignore[attr-defined]
+    return error
+
+
+def _jsonl(source: Input, size: int) -> Iterator[Chunk]:
+    stream, raw = _open(source)
+    with raw, stream:
+        lines = io.BufferedReader(cast(Any, stream), 1 << 20)  # any stream of bytes will do
+        yield from _chunked(source, raw, _json_records(source.path, lines), size)
+
+
+def _json_records(path: str, lines: io.BufferedReader) -> Iterator[dict[str, Any] | InputError]:
+    number = 0
+    while line := lines.readline(MAX_RECORD_BYTES + 1):
+        number += 1
+        where = f"{path}:{number}"
+        if len(line) > MAX_RECORD_BYTES:
+            yield _bad(
+                where, f"longer than {MAX_RECORD_BYTES:,} bytes", line[:_SHOWN].decode("utf-8", "replace")
+            )
+            while not line.endswith(b"\n") and (line := lines.readline(1 << 20)):
+                pass
+            continue
+        if not line.strip():
+            continue
+        text = line.decode("utf-8", "replace")
+        try:
+            value = json.loads(line.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            yield _bad(where, f"not UTF-8 (byte {error.start} of the line)", text)
+        except (ValueError, RecursionError) as error:
+            yield _bad(where, f"not JSON: {error}", text)
+        else:
+            yield value if isinstance(value, dict) else _bad(where, "not an object", text)
+
+
+def _csv(source: Input, size: int) -> Iterator[Chunk]:
+    stream, raw = _open(source)
+    csv.field_size_limit(MAX_CELL_CHARS)
+    with raw, stream:
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
+        yield from _chunked(source, raw, _csv_records(source.path, text), size)
+
+
+def _csv_records(path: str, text: IO[str]) -> Iterator[dict[str, Any] | InputError]:
+    rows = csv.reader(text)
+    try:
+        header = next(rows, [])
+    except csv.Error as error:
+        raise RunError(f"{path}: not a CSV file: {error}") from error
+    number = 1
+    while True:
+        number += 1
+        try:
+            cells = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield _bad(f"{path}: row {number}", str(error), "")
+            continue
+        if len(cells) == len(header):
+            yield dict(zip(header, cells, strict=True))
+        elif cells:
+            cause = f"{len(cells)} cells, the header has {len(header)}"
+            yield _bad(f"{path}: row {number}", cause, json.dumps(cells, ensure_ascii=False))
+
+
+def _parquet(source: Input, size: int) -> Iterator[Chunk]:
+    parquet = require("annotate", "pyarrow.parquet")
+    arrow = require("annotate", "pyarrow")
+    fsspec = require("annotate", "fsspec")
+    with fsspec.open(source.path, "rb") as stream:
+        try:
+            file = parquet.ParquetFile(stream)
+            total, seen = max(1, file.metadata.num_rows), 0
+            for batch in file.iter_batches(batch_size=size):
+                seen += batch.num_rows
+                yield Chunk(table=batch, done=seen / total)
+        except arrow.ArrowInvalid as error:
+            raise RunError(f"{source.path}: not a readable Parquet file: {error}") from error
+
+
+def _warc(source: Input, size: int) -> Iterator[Chunk]:
+    stream, raw = _open(source)
+    with raw:
+        yield from _chunked(source, raw, _warc_records(stream), size)
+
+
+def _warc_records(stream: IO[bytes]) -> Iterator[dict[str, Any] | InputError]:
+    """Yield the HTML pages of a WARC file; requests, robots and other kinds are no documents."""
+    warc = require("annotate", "fastwarc.warc")
+    for record in warc.ArchiveIterator(stream, record_types=warc.WarcRecordType.response):
+        url = record.headers.get("WARC-Target-URI", "")
+        kind = (record.http_content_type or "").lower() if record.http_headers else ""
+        if kind not in ("text/html", "application/xhtml+xml"):
+            continue
+        date = record.headers.get("WARC-Date", "")
+        page = record.reader.read(MAX_RECORD_BYTES)
+        yield {"url": url, "date": date, "record_id": record.record_id, HTML: page}
+
+
+HTML = "html"
+"""Column of a WARC file's pages, which is not written again."""

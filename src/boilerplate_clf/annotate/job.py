@@ -1,0 +1,260 @@
+"""A run over a data set, which can be killed at any moment and goes on."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from boilerplate_clf.annotate.inputs import HTML, Chunk, Input, find_inputs, read_chunks
+from boilerplate_clf.annotate.outputs import Output, Receipt
+from boilerplate_clf.annotate.records import Column, annotate
+from boilerplate_clf.bundle import load_bundle, shipped_bundle
+from boilerplate_clf.bundle.manifest import MANIFEST
+from boilerplate_clf.errors import RunError
+from boilerplate_clf.files import sha256_file
+from boilerplate_clf.inference.classifier import Classifier
+
+_MANIFEST = "_manifest.json"
+_AHEAD = 2
+"""Chunks that are read ahead for each worker."""
+
+
+@dataclass(frozen=True)
+class JobOptions:
+    """What decides the output."""
+
+    column: Column = field(default_factory=Column)
+    form: str = "parquet"
+    model: str | None = None
+    mode: str | None = None
+    chunk: int = 500
+    """Documents of one part."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is."""
+
+    share: float
+    """Of the input's bytes, 0 to 1."""
+    documents: int
+    new: int
+    """Of them, labelled by this run: the others were done before."""
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What a finished run wrote."""
+
+    documents: int
+    errors: int
+    parts: int
+    seconds: float
+    paragraphs: dict[str, int]
+    """By label."""
+
+
+Report = Callable[[Progress], None]
+
+
+def run_job(
+    paths: Sequence[str],
+    output: str,
+    options: JobOptions | None = None,
+    *,
+    engine: str = "local",
+    workers: int = 1,
+    address: str | None = None,
+    report: Report = lambda _: None,
+) -> JobResult:
+    """Label all documents of some files and write them in parts.
+
+    The same command again goes on where a killed run was: finished parts are left alone. The output does not
+    depend on engine, number of workers or interruptions.
+
+    Args:
+        paths: local paths, globs, folders or fsspec URLs.
+        output: folder of the parts.
+        options: what decides the output.
+        engine: ``local`` (processes on this machine) or ``ray``.
+        workers: processes, or actors; each has a model of its own and one thread.
+        address: of a Ray cluster; None starts or finds one here.
+        report: is told of progress.
+
+    Raises:
+        RunError: inputs cannot be read, the folder holds another run, a worker died, or counts do not fit.
+    """
+    options = options or JobOptions()
+    inputs = find_inputs(paths)
+    if len({source.kind == "warc" for source in inputs}) > 1:
+        raise RunError("WARC files and others cannot be labelled in one run: run twice")
+    target = _output(output, options, inputs)
+    _begin(target, inputs, options)
+    started = time.monotonic()
+    if engine == "ray":
+        from boilerplate_clf.annotate.ray_engine import run_ray
+
+        receipts = run_ray(inputs, output, options, workers, address, report)
+    else:
+        receipts = _run_local(inputs, output, options, workers, report)
+    total = Counter[str]()
+    for receipt in receipts:
+        total.update(receipt.paragraphs)
+    result = JobResult(
+        documents=sum(receipt.documents for receipt in receipts),
+        errors=sum(receipt.errors for receipt in receipts),
+        parts=len(receipts),
+        seconds=round(time.monotonic() - started, 1),
+        paragraphs=dict(sorted(total.items())),
+    )
+    plan = json.loads(target.read(_MANIFEST) or b"{}")
+    plan["finished"] = {k: v for k, v in asdict(result).items() if k != "seconds"}
+    target.write(_MANIFEST, _as_json(plan))
+    return result
+
+
+def _output(folder: str, options: JobOptions, inputs: Sequence[Input]) -> Output:
+    return Output(folder, options.form, keep_html=not any(source.kind == "warc" for source in inputs))
+
+
+def _begin(target: Output, inputs: Sequence[Input], options: JobOptions) -> None:
+    """Write the manifest, or check that the folder's is of the same run.
+
+    Raises:
+        RunError: it is not.
+    """
+    bundle = load_bundle(Path(options.model) if options.model else shipped_bundle())
+    plan = {
+        "options": asdict(options) | {"model": sha256_file(bundle.path / MANIFEST)},
+        "inputs": [asdict(source) for source in inputs],
+    }
+    before = target.read(_MANIFEST)
+    if before is None:
+        target.write(_MANIFEST, _as_json(plan))
+        return
+    found = json.loads(before)
+    for key, value in plan.items():
+        if found.get(key) != json.loads(json.dumps(value)):
+            raise RunError(
+                f"{target.root}: holds a run with other {key}: choose another folder, or delete this one"
+            )
+
+
+def _as_json(value: Any) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def part_name(number: int, place: int) -> str:
+    """Return the name of a part, without its ending: by input and place in it."""
+    return f"part-{number:05d}-{place:06d}"
+
+
+def parts_of(number: int, source: Input, options: JobOptions) -> Iterator[tuple[str, Chunk]]:
+    """Yield the chunks of an input with the names of their parts."""
+    for place, chunk in enumerate(read_chunks(source, options.chunk)):
+        yield part_name(number, place), chunk
+
+
+def checked(part: str, receipt: Receipt, documents: int) -> Receipt:
+    """Return a receipt that fits the number of documents that were read.
+
+    Raises:
+        RunError: it does not: the input has changed since.
+    """
+    if receipt.documents != documents:
+        raise RunError(
+            f"{part}: holds {receipt.documents} documents, the input {documents}: it has changed since the "
+            "run was begun; choose another folder"
+        )
+    return receipt
+
+
+class Worker:
+    """A model, and the folder that it writes into.
+
+    Args:
+        output: folder of the parts.
+        options: of the job.
+        keep_html: see :class:`~boilerplate_clf.annotate.outputs.Output`.
+    """
+
+    def __init__(self, output: str, options: JobOptions, *, keep_html: bool) -> None:
+        """Load the model."""
+        self.options = options
+        self.output = Output(output, options.form, keep_html=keep_html)
+        self.classifier = Classifier(options.model, mode=options.mode, threads=1)
+
+    def work(self, part: str, chunk: Chunk) -> Receipt:
+        """Label a chunk and write it."""
+        return self.output.write_part(part, chunk, annotate(chunk, self._column(chunk), self.classifier))
+
+    def _column(self, chunk: Chunk) -> Column:
+        """Return the column of the documents; pages of a WARC file are always HTML."""
+        warc = not self.output.keep_html and chunk.table is None
+        return Column(HTML, HTML) if warc else self.options.column
+
+
+_worker: Worker | None = None
+
+
+def _start(output: str, options: JobOptions, keep_html: bool) -> None:
+    global _worker
+    _worker = Worker(output, options, keep_html=keep_html)
+
+
+def _work(part: str, chunk: Chunk) -> Receipt:
+    if _worker is None:
+        raise RuntimeError("the worker has not been started")
+    return _worker.work(part, chunk)
+
+
+def _run_local(
+    inputs: Sequence[Input], output: str, options: JobOptions, workers: int, report: Report
+) -> list[Receipt]:
+    target = _output(output, options, inputs)
+    total = sum(source.size for source in inputs) or 1
+    receipts: list[Receipt] = []
+    pending: dict[Future[Receipt], tuple[str, int]] = {}
+    new = 0
+    # Not forked: threads of the parent's libraries would not come along.
+    context = multiprocessing.get_context("spawn")
+    arguments = (output, options, target.keep_html)
+    with ProcessPoolExecutor(workers, context, _start, arguments) as pool:
+
+        def collect(share: float, most: int) -> None:
+            nonlocal new
+            while len(pending) > most:
+                for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                    part, documents = pending.pop(future)
+                    receipts.append(checked(part, future.result(), documents))
+                    new += receipts[-1].documents
+            report(Progress(share, sum(r.documents for r in receipts), new))
+
+        try:
+            before = 0
+            for number, source in enumerate(inputs):
+                share = before / total
+                for part, chunk in parts_of(number, source, options):
+                    share = (before + chunk.done * source.size) / total
+                    receipt = target.receipt(part)
+                    if receipt is not None:
+                        receipts.append(checked(part, receipt, len(chunk)))
+                    else:
+                        pending[pool.submit(_work, part, chunk)] = (part, len(chunk))
+                    collect(share, workers * _AHEAD)
+                before += source.size
+            collect(1.0, 0)
+        except BrokenProcessPool as error:
+            raise RunError("a worker process died: run the same command again to go on") from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return receipts

@@ -1,0 +1,66 @@
+"""The scale-out engine: Ray Data, one model per actor, a file of the input at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from boilerplate_clf.annotate.inputs import Input
+from boilerplate_clf.annotate.job import JobOptions, Progress, Report, Worker, checked, parts_of
+from boilerplate_clf.annotate.outputs import Receipt
+from boilerplate_clf.extras import require
+
+
+class RayAnnotator:
+    """An actor: writes the parts of the inputs that it is given, as the local engine does."""
+
+    def __init__(self, inputs: Sequence[Input], output: str, options: JobOptions, keep_html: bool) -> None:
+        """Load the model."""
+        self.inputs, self.options = inputs, options
+        self.worker = Worker(output, options, keep_html=keep_html)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
+        """Label the inputs whose numbers a batch holds."""
+        found: dict[str, list[Any]] = {"input": [], "receipts": []}
+        for number in batch["id"]:
+            receipts = []
+            for part, chunk in parts_of(int(number), self.inputs[number], self.options):
+                receipt = self.worker.output.receipt(part) or self.worker.work(part, chunk)
+                receipts.append(checked(part, receipt, len(chunk)))
+            found["input"].append(int(number))
+            found["receipts"].append(json.dumps([asdict(receipt) for receipt in receipts]))
+        return found
+
+
+def run_ray(
+    inputs: Sequence[Input],
+    output: str,
+    options: JobOptions,
+    workers: int,
+    address: str | None,
+    report: Report,
+) -> list[Receipt]:
+    """Label all inputs on a Ray cluster, which must see input and output under the same paths."""
+    ray = require("ray", "ray")
+    data = require("ray", "ray.data")
+    if not ray.is_initialized():
+        ray.init(address=address, log_to_driver=False, logging_level="error")
+    data.DataContext.get_current().enable_progress_bars = False
+    keep_html = not any(source.kind == "warc" for source in inputs)
+    numbers = data.range(len(inputs), override_num_blocks=len(inputs)).map_batches(
+        RayAnnotator,
+        fn_constructor_args=(list(inputs), output, options, keep_html),
+        batch_size=1,
+        concurrency=workers,
+        num_cpus=1,
+    )
+    total, before = sum(source.size for source in inputs) or 1, 0
+    receipts: list[Receipt] = []
+    for row in numbers.iter_rows():
+        receipts += [Receipt(**values) for values in json.loads(row["receipts"])]
+        before += inputs[row["input"]].size
+        documents = sum(receipt.documents for receipt in receipts)
+        report(Progress(before / total, documents, documents))
+    return receipts

@@ -52,3 +52,47 @@ def test_the_tutorial_for_own_labels_works_as_written(tmp_path):
     unseen = to_documents(read_rows([ROOT / "tests" / "data" / "own-labels-test.csv"]))
     assert bundle_macro_f1(tmp_path / "my-bundle", unseen, LABELS) > 0.8
     assert load_bundle(tmp_path / "extended").labels == (*SHIPPED_LABELS, *LABELS[1:])
+
+
+def test_the_examples_for_scrapers_run_as_they_stand(tmp_path, monkeypatch, recwarn):
+    import warnings
+
+    for module in (
+        "trafilatura",
+        "scrapy",
+        "fundus",
+        "newspaper",
+        "datasets",
+        "pandas",
+        "polars",
+        "datatrove",
+    ):
+        pytest.importorskip(module, reason=f"{module} is not installed")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "scrapers.md").read_text(encoding="utf-8")
+    names = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the tools
+        for block in re.findall(r"```python\n(.*?)```", page, re.S):
+            exec(compile(block, "scrapers.md", "exec"), names)
+    assert names["frame"]["clean"][0] == "Der Gemeinderat hat am Montag den Umbau beschlossen."
+
+
+@pytest.mark.filterwarnings("ignore")  # of pyspark about pandas
+def test_the_recipe_for_spark(monkeypatch):
+    pyspark = pytest.importorskip("pyspark", reason="pyspark is not installed")
+    pytest.importorskip("pandas", reason="pandas is not installed")
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    names = {}
+    page = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
+    exec(re.search(r"```python\n(.*?)```", page, re.S).group(1), names)
+    spark = pyspark.sql.SparkSession.builder.master("local[1]").getOrCreate()
+    try:
+        table = spark.createDataFrame(
+            [("Der Rat tagt am Montag.\nUnterstützen Sie uns: Jetzt spenden!",)], ["text"]
+        )
+        assert [row.clean_text for row in names["clean_table"](table).collect()] == [
+            "Der Rat tagt am Montag."
+        ]
+    finally:
+        spark.stop()

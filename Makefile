@@ -12,7 +12,7 @@ RUN ?= runs/shipped
 
 .venv-test/installed: pyproject.toml requirements-test.txt
 	$(PYTHON) -m venv .venv-test
-	.venv-test/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt --editable ".[train]"
+	.venv-test/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt --editable ".[train,html,annotate,ray,scrapy,fundus,newspaper,datatrove]"
 	touch $@
 
 demo: .venv/installed
@@ -41,7 +41,8 @@ model-smoke: .venv-test/installed
 evaluate: .venv-test/installed
 	.venv-test/bin/boilerplate-clf evaluate $(SHARED)/gold/dev.jsonl --gate training/gate.json --train $(SHARED)/gold/train.jsonl \
 		--train $(SHARED)/gold/wikimedia_banners.jsonl --train training/data/blocks.jsonl \
-		--train training/data/pages.jsonl --output runs/evaluation
+		--train training/data/pages.jsonl --train training/data/pages-rehearsal.jsonl \
+		--output runs/evaluation
 
 wheel: .venv-test/installed
 	.venv-test/bin/python -m build --no-isolation

@@ -4,8 +4,8 @@
 
 The documents are made of paragraphs of a corpus file (without one: of sentences put together here), some with
 authored appeals between them. Printed: documents and paragraphs per second, the peak memory of the largest
-worker process early and late in the run, whether the engines' outputs are the same, byte for byte, and whether a
-run that was killed again and again (SIGKILL, the whole process group) ends with the same output.
+process early and late in the run, whether the engines give the same output, byte for byte, and whether a run
+that was killed again and again (SIGKILL, the whole process group) ends with the same output, too.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("zstandard", reason="the extra 'annotate' is not installed")
 pytest.importorskip("pyarrow", reason="the extra 'annotate' is not installed")
 pytest.importorskip("pyarrow.parquet", reason="the extra 'annotate' is not installed")
 pytest.importorskip("fsspec", reason="the extra 'annotate' is not installed")
@@ -23,7 +22,6 @@ pytest.importorskip("fastwarc", reason="the extra 'annotate' is not installed")
 import fsspec
 import pyarrow as arrow
 import pyarrow.parquet as parquet
-import zstandard
 from typer.testing import CliRunner
 
 from boilerplate_clf.annotate.inputs import find_inputs, read_chunks
@@ -71,8 +69,8 @@ def contents(folder):
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "jsonl.zst"])
 def test_lines_of_json(tmp_path, form, ending):
     data = as_jsonl(records(7))
-    packed = {"jsonl": data, "jsonl.gz": gzip.compress(data), "jsonl.zst": zstandard.compress(data)}[ending]
-    (tmp_path / f"a.{ending}").write_bytes(packed)
+    with fsspec.open(str(tmp_path / f"a.{ending}"), "wb", compression="infer") as stream:
+        stream.write(data)
     result = run_job([str(tmp_path / f"a.{ending}")], str(tmp_path / "out"), JobOptions(form=form, chunk=3))
     assert (result.documents, result.errors, result.parts) == (7, 0, 3)
     assert result.paragraphs == {"content": 7, "donation_request": 3}
@@ -191,6 +189,24 @@ def test_what_cannot_be_run(tmp_path, names, message):
         run_job([str(tmp_path / name) for name in names], str(tmp_path / "out"))
 
 
+def test_an_output_inside_the_input_and_half_characters(tmp_path):
+    lines = ['{"text": "Ein Satz.", "meta": {"title": "abc\\ud83d"}, "\\ud800": 1}', "{}"]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    for _ in range(2):
+        result = run_job(
+            [str(tmp_path), str(tmp_path / "a.jsonl")], str(tmp_path / "out"), JobOptions(chunk=1)
+        )
+        assert (result.documents, result.errors, result.parts) == (2, 1, 2)
+    assert written(tmp_path / "out")[0]["meta"] == '{"title": "abc?"}'
+
+
+def test_chunked_pages_are_put_together():
+    from boilerplate_clf.annotate.inputs import _dechunked
+
+    assert _dechunked(b"6\r\n<html>\r\n7;x=y\r\n</html>\r\n0\r\n\r\n") == b"<html></html>"
+    assert _dechunked(b"<html>\r\n") == b"<html>\r\n"
+
+
 def test_another_run_in_the_folder_and_a_changed_input(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_bytes(as_jsonl(records(4)))
@@ -287,3 +303,10 @@ def test_the_command(tmp_path):
     assert done.exit_code == 2 and "give one of" in done.output
     done = CliRunner().invoke(app, ["annotate", "fehlt.jsonl", "--output", str(tmp_path / "new")])
     assert done.exit_code == 2 and "no such file" in done.output and not (tmp_path / "new").exists()
+    new = ["annotate", str(tmp_path / "a.jsonl"), "--output", str(tmp_path / "new"), "--workers", "1"]
+    done = CliRunner().invoke(app, [*new, "--mode", "carefull"])
+    assert (
+        done.exit_code == 2 and "'carefull' is not known" in done.output and not (tmp_path / "new").exists()
+    )
+    done = CliRunner().invoke(app, [*new, "--text-column", "body"])
+    assert done.exit_code == 1 and "3 with an error" in done.output

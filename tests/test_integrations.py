@@ -130,7 +130,8 @@ def test_datatrove(tmp_path):
     documents = [Document(TEXT, "a"), Document(APPEAL, "b"), Document(CONTENT, "c")]
     kept = list(block.run(iter(documents), rank=0, world_size=1))
     assert [(d.id, d.text) for d in kept] == [("a", CONTENT), ("c", CONTENT)]
-    assert kept[0].metadata["boilerplate_clf"] == {"donation_request": 1}
+    counts = kept[0].metadata["boilerplate_clf"]
+    assert counts == {"subscription_appeal": 0, "donation_request": 1, "comment_policy": 0}
     assert APPEAL in (tmp_path / "dropped.jsonl").read_text(encoding="utf-8")
 
 

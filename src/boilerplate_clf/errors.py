@@ -86,3 +86,7 @@ class MissingExtraError(BoilerplateClfError):
         super().__init__(f"'{module}' is not installed: pip install \"boilerplate-clf[{extra}]\"")
         self.extra = extra
         self.module = module
+
+    def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str]]:
+        """Let the error travel between processes."""
+        return type(self), (self.extra, self.module)

@@ -12,14 +12,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
-from boilerplate_clf.errors import InputError, RunError
+from boilerplate_clf.errors import InputError, MissingExtraError, RunError
 from boilerplate_clf.extras import require
-from boilerplate_clf.limits import MAX_CELL_CHARS, MAX_RECORD_BYTES
+from boilerplate_clf.limits import MAX_HTML_CHARS, MAX_RECORD_BYTES
 
 RAW = "raw"
 """Column that keeps a record which could not be read."""
 
 _SHOWN = 10_000
+_KINDS = {"jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv", "parquet": "parquet", "warc": "warc"}
 _COMPRESSIONS = {"gz": "gzip", "zst": "zstd", "xz": "xz", "bz2": "bz2"}
 
 
@@ -52,19 +53,28 @@ class Chunk:
         return len(self.rows) if self.table is None else int(self.table.num_rows)
 
 
-def find_inputs(paths: Iterable[str]) -> list[Input]:
-    """Return the files that paths, globs and folders name, in order.
+def find_inputs(paths: Iterable[str], leave_out: str = "") -> list[Input]:
+    """Return the files that paths, globs and folders name, in order, each once.
+
+    Args:
+        paths: what a person named.
+        leave_out: a folder whose files are none of them: the output may lie in an input's folder.
 
     Raises:
         RunError: a path names nothing, or a file of an unknown kind.
     """
     fsspec = require("annotate", "fsspec")
-    found = []
+    found: dict[str, Input] = {}
     for path in paths:
-        files, _, names = fsspec.get_fs_token_paths(path)
+        try:
+            files, _, names = fsspec.get_fs_token_paths(path)
+            root = fsspec.core.url_to_fs(leave_out)[1].rstrip("/") + "/" if leave_out else ""
+        except (ImportError, ValueError, OSError) as error:
+            raise RunError(f"{path}: {error}") from error
         if len(names) == 1 and files.isdir(names[0]):
             inside = files.find(names[0])
             names = sorted(name for name in inside if _kind(name) and not _hidden(name))
+            names = [name for name in names if not (root and name.startswith(root))]
         if not names or not all(files.exists(name) for name in names):
             raise RunError(f"{path}: no such file, and no folder with files to read")
         for name in names:
@@ -74,8 +84,9 @@ def find_inputs(paths: Iterable[str]) -> list[Input]:
                     f"{name}: unknown kind of file: .jsonl, .csv (also .gz, .zst, .xz, .bz2), .parquet and "
                     ".warc(.gz) are read"
                 )
-            found.append(Input(files.unstrip_protocol(name), int(files.size(name) or 0), kind))
-    return found
+            url = files.unstrip_protocol(name)
+            found[url] = Input(url, int(files.size(name) or 0), kind)
+    return list(found.values())
 
 
 def _hidden(name: str) -> bool:
@@ -84,11 +95,12 @@ def _hidden(name: str) -> bool:
 
 def _kind(name: str) -> str | None:
     parts = name.lower().rsplit("/", 1)[-1].split(".")
-    if parts[-1] in _COMPRESSIONS:
-        parts.pop()
-    return {"jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv", "parquet": "parquet", "warc": "warc"}.get(
+    packed = parts.pop() if parts[-1] in _COMPRESSIONS else None
+    kind = {"jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv", "parquet": "parquet", "warc": "warc"}.get(
         parts[-1]
     )
+    fits = packed is None or kind in ("jsonl", "csv") or (kind, packed) == ("warc", "gz")
+    return kind if fits else None
 
 
 def read_chunks(source: Input, size: int) -> Iterator[Chunk]:
@@ -103,12 +115,11 @@ def read_chunks(source: Input, size: int) -> Iterator[Chunk]:
         "parquet": _parquet,
         "warc": _warc,
     }
-    fsspec = require("annotate", "fsspec")
-    if source.kind != "parquet" and source.path.endswith(".zst"):
-        require("annotate", "zstandard")
     try:
         yield from readers[source.kind](source, size)
-    except (OSError, EOFError, fsspec.exceptions.FSTimeoutError) as error:
+    except (RunError, MissingExtraError):
+        raise
+    except Exception as error:  # each compression and format has errors of its own
         raise RunError(f"{source.path}: cannot be read: {error}") from error
 
 
@@ -180,7 +191,7 @@ def _json_records(path: str, lines: io.BufferedReader) -> Iterator[dict[str, Any
 
 def _csv(source: Input, size: int) -> Iterator[Chunk]:
     stream, raw = _open(source)
-    csv.field_size_limit(MAX_CELL_CHARS)
+    csv.field_size_limit(MAX_HTML_CHARS)
     with raw, stream:
         text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
         yield from _chunked(source, raw, _csv_records(source.path, text), size)
@@ -199,9 +210,8 @@ def _csv_records(path: str, text: IO[str]) -> Iterator[dict[str, Any] | InputErr
             cells = next(rows)
         except StopIteration:
             return
-        except csv.Error as error:
-            yield _bad(f"{path}: row {number}", str(error), "")
-            continue
+        except csv.Error as error:  # where the next row begins is then unknown
+            raise RunError(f"{path}: row {number}: {error}") from error
         if len(cells) == len(header):
             yield dict(zip(header, cells, strict=True))
         elif cells:
@@ -239,8 +249,26 @@ def _warc_records(stream: IO[bytes]) -> Iterator[dict[str, Any] | InputError]:
         if kind not in ("text/html", "application/xhtml+xml"):
             continue
         date = record.headers.get("WARC-Date", "")
-        page = record.reader.read(MAX_RECORD_BYTES)
+        page = record.reader.read(MAX_HTML_CHARS + 1)
+        if "chunked" in (record.http_headers.get("Transfer-Encoding") or "").lower():
+            page = _dechunked(page)
         yield {"url": url, "date": date, "record_id": record.record_id, HTML: page}
+
+
+def _dechunked(body: bytes) -> bytes:
+    """Undo HTTP's chunked transfer encoding (RFC 9112, 7.1), which fastwarc leaves in; as far as it goes."""
+    parts: list[bytes] = []
+    place = 0
+    while (end := body.find(b"\r\n", place)) >= 0:
+        try:
+            size = int(body[place:end].split(b";")[0], 16)
+        except ValueError:
+            break
+        if size <= 0:
+            return b"".join(parts)
+        parts.append(body[end + 2 : end + 2 + size])
+        place = end + 2 + size + 2
+    return b"".join(parts) or body  # some archives say so of bodies that are not
 
 
 HTML = "html"

@@ -9,16 +9,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from boilerplate_clf.annotate.inputs import HTML, Chunk, Input, find_inputs, read_chunks
 from boilerplate_clf.annotate.outputs import Output, Receipt
 from boilerplate_clf.annotate.records import Column, annotate
-from boilerplate_clf.bundle import load_bundle, shipped_bundle
+from boilerplate_clf.bundle import Bundle
 from boilerplate_clf.bundle.manifest import MANIFEST
 from boilerplate_clf.errors import RunError
+from boilerplate_clf.extras import require
 from boilerplate_clf.files import sha256_file
 from boilerplate_clf.inference.classifier import Classifier
 
@@ -93,11 +94,20 @@ def run_job(
         RunError: inputs cannot be read, the folder holds another run, a worker died, or counts do not fit.
     """
     options = options or JobOptions()
-    inputs = find_inputs(paths)
+    inputs = find_inputs(paths, leave_out=output)
     if len({source.kind == "warc" for source in inputs}) > 1:
         raise RunError("WARC files and others cannot be labelled in one run: run twice")
+    warc = any(source.kind == "warc" for source in inputs)
+    if warc or options.column.kind == HTML:
+        require("html", "trafilatura")
+    # Whatever is wrong with model and mode is found out before anything is written.
+    classifier = Classifier(options.model, mode=options.mode, threads=1)
+    if options.model:  # other processes may stand in other folders
+        options = replace(options, model=str(Path(options.model).resolve()))
     target = _output(output, options, inputs)
-    _begin(target, inputs, options)
+    output = target.files.unstrip_protocol(target.root)
+    _begin(target, inputs, options, classifier.bundle)
+    del classifier
     started = time.monotonic()
     if engine == "ray":
         from boilerplate_clf.annotate.ray_engine import run_ray
@@ -125,13 +135,12 @@ def _output(folder: str, options: JobOptions, inputs: Sequence[Input]) -> Output
     return Output(folder, options.form, keep_html=not any(source.kind == "warc" for source in inputs))
 
 
-def _begin(target: Output, inputs: Sequence[Input], options: JobOptions) -> None:
+def _begin(target: Output, inputs: Sequence[Input], options: JobOptions, bundle: Bundle) -> None:
     """Write the manifest, or check that the folder's is of the same run.
 
     Raises:
         RunError: it is not.
     """
-    bundle = load_bundle(Path(options.model) if options.model else shipped_bundle())
     plan = {
         "options": asdict(options) | {"model": sha256_file(bundle.path / MANIFEST)},
         "inputs": [asdict(source) for source in inputs],
@@ -223,20 +232,21 @@ def _run_local(
     total = sum(source.size for source in inputs) or 1
     receipts: list[Receipt] = []
     pending: dict[Future[Receipt], tuple[str, int]] = {}
-    new = 0
+    done = new = 0
     # Not forked: threads of the parent's libraries would not come along.
     context = multiprocessing.get_context("spawn")
     arguments = (output, options, target.keep_html)
     with ProcessPoolExecutor(workers, context, _start, arguments) as pool:
 
         def collect(share: float, most: int) -> None:
-            nonlocal new
+            nonlocal done, new
             while len(pending) > most:
                 for future in wait(pending, return_when=FIRST_COMPLETED).done:
                     part, documents = pending.pop(future)
                     receipts.append(checked(part, future.result(), documents))
-                    new += receipts[-1].documents
-            report(Progress(share, sum(r.documents for r in receipts), new))
+                    done += documents
+                    new += documents
+            report(Progress(share, done, new))
 
         try:
             before = 0
@@ -247,6 +257,7 @@ def _run_local(
                     receipt = target.receipt(part)
                     if receipt is not None:
                         receipts.append(checked(part, receipt, len(chunk)))
+                        done += len(chunk)
                     else:
                         pending[pool.submit(_work, part, chunk)] = (part, len(chunk))
                     collect(share, workers * _AHEAD)

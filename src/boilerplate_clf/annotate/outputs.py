@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from boilerplate_clf.annotate.inputs import HTML, Chunk
+from boilerplate_clf.annotate.inputs import HTML, RAW, Chunk
 from boilerplate_clf.annotate.records import CLEAN_TEXT, ERROR, EXTRACTED, PARAGRAPHS
 from boilerplate_clf.extras import require
 
-FORMATS = ("parquet", "jsonl")
 _RECEIPTS = "_parts"
 _SAME_NAME = "input_"
 """Put before an input's column that is called like one of ours."""
@@ -33,7 +32,7 @@ class Output:
 
     Args:
         folder: its path or URL.
-        form: one of :data:`FORMATS`.
+        form: ``parquet`` or ``jsonl``.
         keep_html: whether an input's column of pages is written again.
     """
 
@@ -127,8 +126,8 @@ class Output:
     def _table(self, chunk: Chunk, arrow: Any) -> Any:
         """Return the input's columns: with their types, or (of JSONL and CSV) as texts.
 
-        JSON records may hold anything under a name, so other values than texts become their JSON: every part
-        then has the same types.
+        JSON records may hold anything under a name, so other values than texts become their JSON: a column
+        then has the same type in every part.
         """
         if chunk.table is not None:
             return arrow.Table.from_batches([chunk.table])
@@ -138,13 +137,15 @@ class Output:
         columns = [
             arrow.array([_text(row.get(name)) for row in chunk.rows], arrow.string()) for name in names
         ]
-        return arrow.table(columns, names=names)
+        if not names:  # records without any key
+            return arrow.table({RAW: arrow.array([None] * len(chunk), arrow.string())})
+        return arrow.table(columns, names=[_valid(name) for name in names])
 
 
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return _valid(value)
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return _valid(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def _valid(text: str | None) -> str | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from boilerplate_clf.annotate.inputs import Input
 from boilerplate_clf.annotate.job import JobOptions, Progress, Report, Worker, checked, parts_of
 from boilerplate_clf.annotate.outputs import Receipt
+from boilerplate_clf.errors import RunError
 from boilerplate_clf.extras import require
 
 
@@ -58,9 +59,25 @@ def run_ray(
     )
     total, before = sum(source.size for source in inputs) or 1, 0
     receipts: list[Receipt] = []
-    for row in numbers.iter_rows():
+    for row in _rows(numbers):
         receipts += [Receipt(**values) for values in json.loads(row["receipts"])]
         before += inputs[row["input"]].size
         documents = sum(receipt.documents for receipt in receipts)
         report(Progress(before / total, documents, documents))
     return receipts
+
+
+def _rows(numbers: Any) -> Iterator[dict[str, Any]]:
+    """Yield a data set's rows.
+
+    Raises:
+        RunError: an actor failed.
+    """
+    errors = require("ray", "ray.exceptions")
+    try:
+        yield from numbers.iter_rows()
+    except errors.RayError as error:
+        cause = str(error).strip().splitlines()
+        raise RunError(
+            f"Ray: {cause[-1] if cause else error}; run the same command again to go on"
+        ) from error

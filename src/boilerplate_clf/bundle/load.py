@@ -49,7 +49,9 @@ class Bundle:
         own = {mode: dict(values) for mode, values in self.manifest.thresholds.items()}
         if self.extension is not None:
             for mode, values in self.extension.thresholds.items():
-                own[mode] |= {label: value for label, value in values.items() if label in self._added}
+                own.setdefault(mode, {}).update(
+                    {label: value for label, value in values.items() if label in self._added}
+                )
         return own
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Optional
 
 import typer
 
-from boilerplate_clf.cli.run import Model, ModeName
+from boilerplate_clf.cli.run import SOME_FAILED, Model, ModeName
 
 if TYPE_CHECKING:
     from boilerplate_clf.annotate.job import Progress, Report
@@ -96,6 +96,8 @@ def annotate(
     )
     typer.echo(f"paragraphs: {labels or 'none'}")
     typer.echo(f"written: {output}")
+    if result.errors:
+        raise typer.Exit(SOME_FAILED)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from boilerplate_clf.errors import InputError, InputTooLargeError, RecordError
+from boilerplate_clf.errors import InputError, InputTooLargeError, MissingExtraError, RecordError
 from boilerplate_clf.html.extract import Metadata, extract
 from boilerplate_clf.limits import MAX_HTML_CHARS, MAX_RECORD_BYTES
 
@@ -54,7 +54,7 @@ def read_records(paths: Sequence[str], recursive: bool) -> Iterator[Record | Inp
                     if file.suffix.lower() in HTML_SUFFIXES:
                         yield _read_html(stream, str(file))
                     else:
-                        yield from _read_stream(stream, str(file), file.suffix == ".jsonl")
+                        yield from _read_stream(stream, str(file), file.suffix.lower() == ".jsonl")
             except OSError as error:
                 yield InputError(f"{file}: {error.strerror or error}")
 
@@ -88,7 +88,7 @@ def _read_stream(stream: BinaryIO, source: str, jsonl: bool | None) -> Iterator[
 def _read_html(stream: BinaryIO, source: str) -> Record | InputError:
     try:
         paragraphs, metadata = extract(stream.read(MAX_HTML_CHARS + 1))
-    except InputError as error:
+    except (InputError, MissingExtraError) as error:
         return InputError(f"{source}: {error}")
     return Record(source, paragraphs, metadata=metadata)
 
@@ -143,7 +143,10 @@ def parse_record(line: bytes, where: str) -> Record:
         return Record(where, value["text"], meta)
     if isinstance(value.get("html"), str):
         url = value.get("url")
-        paragraphs, metadata = extract(value["html"], url if isinstance(url, str) else None)
+        try:
+            paragraphs, metadata = extract(value["html"], url if isinstance(url, str) else None)
+        except (InputError, MissingExtraError) as error:
+            raise RecordError(f"{where}: {error}") from error
         return Record(where, paragraphs, meta, metadata)
     raise RecordError(f"{where}: needs 'text' or 'html' (a string) or 'paragraphs' (a list of strings)")
 

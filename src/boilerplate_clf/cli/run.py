@@ -139,6 +139,8 @@ def open_output(path: Path | None) -> Iterator[IO[str]]:
             yield stream
             stream.flush()
             stream.detach()
+    except BrokenPipeError:  # of standard output, which something inside writes to
+        raise
     except OSError as error:
         raise typer.BadParameter(f"{path}: cannot be written: {error.strerror or error}") from error
 

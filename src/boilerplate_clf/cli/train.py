@@ -88,7 +88,10 @@ def train(
         "seed": seed,
     }
     options = read_config(config, TrainOptions) if config else TrainOptions()
-    options = replace(options, **{name: value for name, value in given.items() if value is not None})
+    try:
+        options = replace(options, **{name: value for name, value in given.items() if value is not None})
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     columns = (text_column, label_column, document_column)
     result = run(
         read(data, *columns),

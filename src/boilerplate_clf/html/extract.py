@@ -54,12 +54,20 @@ def extract(html: str | bytes, url: str | None = None) -> tuple[list[str], Metad
     if len(html) > MAX_HTML_CHARS:
         raise InputTooLargeError(f"a page of {len(html):,} characters: at most {MAX_HTML_CHARS:,} are taken")
     trafilatura = require("html", "trafilatura")
-    page = trafilatura.utils.decode_file(html) if isinstance(html, bytes) else html
+    try:
+        page = trafilatura.utils.decode_file(html) if isinstance(html, bytes) else html
+    except Exception as error:  # whatever a hostile page provokes: it is this page's fault
+        raise InputError(f"the page cannot be decoded: {type(error).__name__}") from error
+    if len(page) > MAX_HTML_CHARS:  # it was packed
+        raise InputTooLargeError(f"a page of {len(page):,} characters: at most {MAX_HTML_CHARS:,} are taken")
     # Control characters that XML does not know make lxml refuse a whole page.
     page = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]", " ", page)
-    found = trafilatura.bare_extraction(
-        page, url=url, favor_recall=True, include_comments=False, with_metadata=True
-    )
+    try:
+        found = trafilatura.bare_extraction(
+            page, url=url, favor_recall=True, include_comments=False, with_metadata=True
+        )
+    except Exception as error:
+        raise InputError(f"trafilatura cannot read the page: {type(error).__name__}") from error
     free = {value.lower() for value in _FREE.findall(page)}
     accessible = False if "false" in free else True if free else None
     if found is None:

@@ -46,7 +46,10 @@ class BoilerplateFilter(BaseFilter):  # type: ignore[misc] # datatrove has no ty
         found = self.classifier.predict_batch([doc.text for doc in batch])
         for doc, labelled in zip(batch, found, strict=True):
             clean = labelled.clean_text
-            doc.metadata["boilerplate_clf"] = dict(labelled.summary.appeals)
+            # All labels, also with 0: a Parquet writer takes its columns from the first document.
+            taken = labelled.summary.appeals
+            labels = [str(label) for label in labelled.labels if label != labelled.keep_label]
+            doc.metadata["boilerplate_clf"] = {label: taken.get(label, 0) for label in labels}
             if len(clean.strip()) < self.least_chars:
                 results.append((False, "nothing_left"))  # with its text as it was
                 continue

@@ -41,8 +41,8 @@ class CleanTextPipeline:
         field = get("BOILERPLATE_CLF_FIELD", "text")
         return cls(classifier, field, get("BOILERPLATE_CLF_REMOVED"), crawler.stats)
 
-    def process_item(self, item: Any) -> Any:
-        """Clean one item."""
+    def process_item(self, item: Any, spider: Any = None) -> Any:
+        """Clean one item; ``spider`` is what Scrapy before 2.13 passes."""
         adapter = ItemAdapter(item)
         value = adapter.get(self.field)
         if not value:

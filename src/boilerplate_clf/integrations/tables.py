@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from boilerplate_clf.bundle.manifest import MANIFEST
+from boilerplate_clf.files import sha256_file
 from boilerplate_clf.inference.classifier import Classifier
 
 
@@ -39,6 +41,8 @@ class BatchCleaner:
     def __init__(self, classifier: Classifier, column: str, into: str) -> None:
         """Hold the arguments."""
         self.classifier, self.column, self.into = classifier, column, into
+        # datasets caches by what a function looks like: another model must look different.
+        self.digest = sha256_file(classifier.bundle.path / MANIFEST)
 
     def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         """Return the new column of a batch."""

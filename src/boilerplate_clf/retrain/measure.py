@@ -59,4 +59,5 @@ def ngrams_macro_f1(path: Path, documents: Sequence[LabelledDocument], labels: S
 def _macro_f1(documents: Sequence[LabelledDocument], labels: Sequence[str], found: Sequence[int]) -> float:
     gold = gold_of(documents, labels)
     matrix = confusion(gold.index, np.asarray(found, np.int64)[gold.decided], len(labels) + 1)
-    return float(f1_scores(matrix)[2][: len(labels)].mean())
+    there = matrix.sum(axis=1)[: len(labels)] > 0  # a label without an example cannot be measured
+    return float(f1_scores(matrix)[2][: len(labels)][there].mean())

@@ -69,6 +69,8 @@ def _without_lookalikes(
     Supervised Classification of Text Documents"), the likeliest 3 % of all paragraphs at most.
     """
     texts = list(dict.fromkeys(examples))
+    if len(texts) < 2:
+        return list(pages)
     random.Random(seed).shuffle(texts)
     spies = texts[: max(1, round(len(texts) * _SPIES))]
     lone = [_lone(text, _NEW) for text in texts[len(spies) :]]

@@ -133,6 +133,11 @@ def train(
         training, aside = usable, [row for row in evaluation if row.text]
     else:
         training, aside = split_rows(usable, folds=options.folds, seed=options.seed)
+    if missing := known - {row.label for row in training}:
+        raise DataError(
+            f"label {min(missing)!r} has no row to train on: all of its rows are set aside for measuring or "
+            "testing; add examples, or fill in the column of splits"
+        )
     labels = (options.keep_label, *sorted(known - {options.keep_label}))
     aside = [replace(row, label=row.label if row.label in labels else "") for row in aside]
     run = output.with_name(f".{output.name}.training")

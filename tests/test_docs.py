@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -55,19 +56,10 @@ def test_the_tutorial_for_own_labels_works_as_written(tmp_path):
     assert load_bundle(tmp_path / "extended").labels == (*SHIPPED_LABELS, *LABELS[1:])
 
 
-def test_the_examples_for_scrapers_run_as_they_stand(tmp_path, monkeypatch, recwarn):
-    import warnings
-
-    for module in (
-        "trafilatura",
-        "scrapy",
-        "fundus",
-        "newspaper",
-        "datasets",
-        "pandas",
-        "polars",
-        "datatrove",
-    ):
+def test_the_examples_for_scrapers_run_as_they_stand(tmp_path, monkeypatch):
+    # Fundus wants an older lxml than trafilatura does: its example runs where it is installed.
+    fundus = importlib.util.find_spec("fundus") is not None
+    for module in ("trafilatura", "scrapy", "newspaper", "datasets", "pandas", "polars", "datatrove"):
         pytest.importorskip(module, reason=f"{module} is not installed")
     monkeypatch.chdir(tmp_path)
     page = (ROOT / "docs" / "scrapers.md").read_text(encoding="utf-8")

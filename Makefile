@@ -12,7 +12,7 @@ RUN ?= runs/shipped
 
 .venv-test/installed: pyproject.toml requirements-test.txt
 	$(PYTHON) -m venv .venv-test
-	.venv-test/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt --editable ".[train,html,annotate,ray,scrapy,newspaper,datatrove]"
+	.venv-test/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt --editable ".[train,html,annotate,ray,scrapy,datatrove]"
 	touch $@
 
 demo: .venv/installed

@@ -145,7 +145,7 @@ def test_empty_inputs(tmp_path):
     assert run("clean", "-", stdin="").stdout == b""
     (tmp_path / "folder").mkdir()
     done = run("predict", tmp_path / "folder")
-    assert done.returncode == 1 and b"no .txt or .jsonl files" in done.stderr
+    assert done.returncode == 1 and b"no .txt, .jsonl, .html or .htm files" in done.stderr
 
 
 def test_usage_errors():

@@ -47,7 +47,7 @@ def read_records(paths: Sequence[str], recursive: bool) -> Iterator[Record | Inp
         path = Path(name)
         files = _files_of(path, recursive) if path.is_dir() else [path]
         if not files:
-            yield InputError(f"{path}: no {' or '.join(SUFFIXES)} files in this folder")
+            yield InputError(f"{path}: no {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} files in this folder")
         for file in files:
             try:
                 with file.open("rb") as stream:

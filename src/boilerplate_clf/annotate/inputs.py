@@ -96,9 +96,7 @@ def _hidden(name: str) -> bool:
 def _kind(name: str) -> str | None:
     parts = name.lower().rsplit("/", 1)[-1].split(".")
     packed = parts.pop() if parts[-1] in _COMPRESSIONS else None
-    kind = {"jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv", "parquet": "parquet", "warc": "warc"}.get(
-        parts[-1]
-    )
+    kind = _KINDS.get(parts[-1])
     fits = packed is None or kind in ("jsonl", "csv") or (kind, packed) == ("warc", "gz")
     return kind if fits else None
 

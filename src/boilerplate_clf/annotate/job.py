@@ -104,7 +104,7 @@ def run_job(
     classifier = Classifier(options.model, mode=options.mode, threads=1)
     if options.model:  # other processes may stand in other folders
         options = replace(options, model=str(Path(options.model).resolve()))
-    target = _output(output, options, inputs)
+    target = Output(output, options.form, keep_html=not warc)
     output = target.files.unstrip_protocol(target.root)
     _begin(target, inputs, options, classifier.bundle)
     del classifier
@@ -112,9 +112,9 @@ def run_job(
     if engine == "ray":
         from boilerplate_clf.annotate.ray_engine import run_ray
 
-        receipts = run_ray(inputs, output, options, workers, address, report)
+        receipts = run_ray(inputs, output, options, workers, address, report, keep_html=target.keep_html)
     else:
-        receipts = _run_local(inputs, output, options, workers, report)
+        receipts = _run_local(inputs, target, output, options, workers, report)
     total = Counter[str]()
     for receipt in receipts:
         total.update(receipt.paragraphs)
@@ -129,10 +129,6 @@ def run_job(
     plan["finished"] = {k: v for k, v in asdict(result).items() if k != "seconds"}
     target.write(_MANIFEST, _as_json(plan))
     return result
-
-
-def _output(folder: str, options: JobOptions, inputs: Sequence[Input]) -> Output:
-    return Output(folder, options.form, keep_html=not any(source.kind == "warc" for source in inputs))
 
 
 def _begin(target: Output, inputs: Sequence[Input], options: JobOptions, bundle: Bundle) -> None:
@@ -226,9 +222,8 @@ def _work(part: str, chunk: Chunk) -> Receipt:
 
 
 def _run_local(
-    inputs: Sequence[Input], output: str, options: JobOptions, workers: int, report: Report
+    inputs: Sequence[Input], target: Output, output: str, options: JobOptions, workers: int, report: Report
 ) -> list[Receipt]:
-    target = _output(output, options, inputs)
     total = sum(source.size for source in inputs) or 1
     receipts: list[Receipt] = []
     pending: dict[Future[Receipt], tuple[str, int]] = {}

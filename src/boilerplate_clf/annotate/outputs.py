@@ -43,11 +43,8 @@ class Output:
 
     def receipt(self, part: str) -> Receipt | None:
         """Return what a part holds, None if it is not finished."""
-        path = f"{self.root}/{_RECEIPTS}/{part}.json"
-        if not self.files.exists(path):
-            return None
-        with self.files.open(path, "rb") as stream:
-            return Receipt(**json.load(stream))
+        data = self.read(f"{_RECEIPTS}/{part}.json")
+        return None if data is None else Receipt(**json.loads(data))
 
     def write_part(self, part: str, chunk: Chunk, added: dict[str, list[Any]]) -> Receipt:
         """Write a part, then its receipt."""

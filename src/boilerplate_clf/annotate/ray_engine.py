@@ -42,6 +42,8 @@ def run_ray(
     workers: int,
     address: str | None,
     report: Report,
+    *,
+    keep_html: bool,
 ) -> list[Receipt]:
     """Label all inputs on a Ray cluster, which must see input and output under the same paths."""
     ray = require("ray", "ray")
@@ -49,7 +51,6 @@ def run_ray(
     if not ray.is_initialized():
         ray.init(address=address, log_to_driver=False, logging_level="error")
     data.DataContext.get_current().enable_progress_bars = False
-    keep_html = not any(source.kind == "warc" for source in inputs)
     numbers = data.range(len(inputs), override_num_blocks=len(inputs)).map_batches(
         RayAnnotator,
         fn_constructor_args=(list(inputs), output, options, keep_html),

@@ -6,7 +6,6 @@ import math
 import random
 import statistics
 import tempfile
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,10 +16,10 @@ from tqdm import tqdm
 
 from boilerplate_clf.errors import DataError
 from boilerplate_clf.evaluation.metrics import confusion, f1_scores
-from boilerplate_clf.extras import require
 from boilerplate_clf.inference.classifier import Classifier
 from boilerplate_clf.inference.decide import Mode
 from boilerplate_clf.retrain.rows import Row, group_rows, to_documents
+from boilerplate_clf.retrain.split import folds_of
 from boilerplate_clf.retrain.train import TrainOptions, train
 from boilerplate_clf.training.linear import LinearConfig, fit_linear, linear_scores
 
@@ -121,16 +120,10 @@ def _folds(rows: Sequence[Row], folds: int, seed: int) -> Iterator[tuple[list[Ro
         raise DataError(
             f"only {len(set(groups))} labelled documents: at least {folds} are needed, see --folds"
         )
-    splitter = require("train", "sklearn.model_selection").StratifiedGroupKFold(
-        folds, shuffle=True, random_state=seed
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of labels with fewer examples than folds
-        for one, other in splitter.split(groups, [row.label for row in rows], groups):
-            training, aside = [rows[i] for i in one], [rows[i] for i in other]
-            if len({row.label for row in training}) < 2:
-                raise DataError("a fold has one label only: label more documents of the other ones")
-            yield training, aside
+    for training, aside in folds_of(rows, folds, seed):
+        if len({row.label for row in training}) < 2:
+            raise DataError("a fold has one label only: label more documents of the other ones")
+        yield training, aside
 
 
 def _part(rows: Sequence[Row], share: float, seed: int) -> list[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from boilerplate_clf.errors import DataError
@@ -32,16 +32,24 @@ def split_rows(rows: Sequence[Row], *, folds: int = 5, seed: int = 0) -> tuple[l
                 f"only {len(set(groups))} documents: at least {folds} are needed to set some aside for "
                 "measuring; leave the column of documents empty if the rows do not belong together"
             )
-        splitter = require("train", "sklearn.model_selection").StratifiedGroupKFold(
-            folds, shuffle=True, random_state=seed
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of labels with fewer examples than folds: check has told
-            _, aside = next(splitter.split(groups, [row.label for row in rows], groups))
-        chosen = set(aside.tolist())
-        train = [row for number, row in enumerate(rows) if number not in chosen]
-        dev = [row for number, row in enumerate(rows) if number in chosen]
+        train, dev = next(folds_of(rows, folds, seed))
     for name, part in (("train on", train), ("measure on", dev)):
         if not any(row.label for row in part):
             raise DataError(f"no labelled row is left to {name}: check the column of splits")
     return train, dev
+
+
+def folds_of(rows: Sequence[Row], folds: int, seed: int) -> Iterator[tuple[list[Row], list[Row]]]:
+    """Yield (the others, one part) for each of ``folds`` parts: by document, labels spread evenly.
+
+    Rows keep their order; there must be at least ``folds`` documents.
+    """
+    splitter = require("train", "sklearn.model_selection").StratifiedGroupKFold(
+        folds, shuffle=True, random_state=seed
+    )
+    groups = [row.group for row in rows]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of labels with fewer examples than folds: check has told
+        parts = list(splitter.split(groups, [row.label for row in rows], groups))
+    for others, part in parts:
+        yield [rows[i] for i in others], [rows[i] for i in part]

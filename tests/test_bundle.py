@@ -82,6 +82,15 @@ def test_a_link_out_of_the_bundle_is_refused(bundle, tmp_path):
         (lambda m: m["chain"]["transitions"].pop(), "a weight for each label"),
         (lambda m: m["chain"]["transitions"][0].__setitem__(0, 1e9), "a weight beyond"),
         (lambda m: m["chain"]["transitions"][0].__setitem__(0, float("nan")), "a weight beyond"),
+        (lambda m: m["cascade"].update(least_doubt=1.5), "least_doubt"),
+        (lambda m: m["cascade"].update(context=-1), "cascade.context"),
+        (lambda m: m["cascade"].update(context_head=2.5), "cascade.context_head"),
+        (lambda m: m["cascade"].update(context_tail=10**9), "cascade.context_tail"),
+        (lambda m: m["cascade"].update(ngram_weight=0), "cascade.ngram_weight"),
+        (lambda m: m["cascade"]["chain"].update(temperature=-1), "cascade.chain"),
+        (lambda m: m["cascade"].update(colour="red"), "malformed"),
+        (lambda m: m["cascade"].pop("chain"), "malformed"),
+        (lambda m: m.update(ngram_weight=0), "takes both"),
         (lambda m: m["thresholds"]["careful"].update(content=1.5), "between 0 and 1"),
         (lambda m: m["thresholds"]["careful"].update(other=0.5), "unknown labels"),
         (lambda m: m["thresholds"].pop("balanced"), "no thresholds for balanced"),
@@ -213,6 +222,7 @@ def test_wrong_number_of_labels(edit_manifest):
     def more(manifest):
         manifest["labels"].append("fifth")
         manifest["chain"].update(transitions=[], bias=[])
+        manifest["cascade"] = None
 
     with pytest.raises(BundleFormatError, match="not for 5 labels"):
         Classifier(edit_manifest(more))

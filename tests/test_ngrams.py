@@ -8,7 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boilerplate_clf.errors import BundleFormatError
-from boilerplate_clf.inference.ngrams import AFTER, BEFORE, CHARS, WORDS, NgramScorer, _to_planes, features
+from boilerplate_clf.inference.ngrams import (
+    AFTER,
+    BEFORE,
+    CHARS,
+    WORDS,
+    Lookup,
+    NgramScorer,
+    _to_planes,
+    features,
+)
 
 TEXT = st.text(st.characters(), max_size=60)
 
@@ -28,8 +37,7 @@ def plain(texts):
                     found[i, CHARS, padded[at : at + n]] += 1
         grams = words[i] + [" ".join(pair) for pair in zip(words[i], words[i][1:], strict=False)]
         found.update((i, WORDS, gram) for gram in grams)
-        found.update((i + 1, BEFORE, word) for word in words[i] if i + 1 < len(texts))
-        found.update((i - 1, AFTER, word) for word in words[i] if i > 0)
+        found.update((i, view, word) for word in words[i] for view in (BEFORE, AFTER))
     return found
 
 
@@ -52,8 +60,33 @@ def test_the_same_n_gram_has_the_same_key_everywhere():
     assert not keys & set(two.key[two.view == AFTER].tolist())  # in another view it is another feature
 
 
+@given(st.sets(st.integers(0, 2**32 - 1), max_size=300), st.lists(st.integers(0, 2**32 - 1), max_size=50))
+def test_known_keys_are_found_where_they_are_and_others_are_not(keys, others):
+    known = sorted(keys)
+    asked = np.asarray([*known, *others], np.int64)
+    place = Lookup(np.asarray(known, np.uint32)).find(asked)
+    assert place.tolist() == [known.index(key) if key in keys else -1 for key in asked.tolist()]
+
+
+def test_crowded_buckets():
+    known = np.arange(1000, dtype=np.uint32)  # all of them in one bucket
+    assert Lookup(known).find(np.asarray([0, 999, 1000, 2**32 - 1])).tolist() == [0, 999, -1, -1]
+
+
+@given(st.lists(TEXT, max_size=6))
+@settings(max_examples=30)
+def test_only_what_is_known_is_counted(texts):
+    everything = features(texts)
+    known = Lookup(np.unique(everything.key)[::2].astype(np.uint32))
+    found = features(texts, known)
+    expected = everything.only(known.find(everything.key) >= 0)
+    for name in ("paragraph", "view", "count"):
+        assert getattr(found, name).tolist() == getattr(expected, name).tolist()
+    assert known.keys[found.key].tolist() == expected.key.tolist()
+
+
 def scorer(texts=("jetzt spenden", "der Rat tagt")):
-    keys = np.unique(features(list(texts)).key)
+    keys = np.unique(features(list(texts)).key).astype(np.uint32)
     rng = np.random.default_rng(0)
     table = np.abs(rng.normal(size=(len(keys), 4))).astype(np.float16)
     return NgramScorer(keys, table, np.asarray([1.0, 0.0, -1.0], np.float32))

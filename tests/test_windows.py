@@ -46,8 +46,9 @@ def test_windows_overlap_and_labels_are_read_where_there_is_context():
 
 
 def test_long_paragraphs_keep_head_and_tail():
-    assert cut(list(range(10, 40)), config()) == [*range(10, 18), 37, 38, 39]
-    assert cut([10, 11], config()) == [10, 11]
+    assert cut(list(range(10, 40)), 8, 3) == [*range(10, 18), 37, 38, 39]
+    assert cut([10, 11], 8, 3) == [10, 11]
+    assert cut([10, 11, 12], 2, 0) == [10, 11]
 
 
 def test_budgets_that_cannot_work_are_refused():

@@ -23,6 +23,9 @@ MAX_CELL_CHARS = 1_000_000
 HEAD_CHARS, TAIL_CHARS = 1_200, 600
 """What the tokenizer sees of a long paragraph: its token budget is far smaller than this."""
 
+CACHED_PARAGRAPHS = 20_000
+"""Paragraphs that a classifier remembers; some 6 MB."""
+
 MAX_BUNDLE_FILE_BYTES = 512 * 2**20
 """Size of one file of a model bundle."""
 

@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from boilerplate_clf.errors import BundleFormatError
-from boilerplate_clf.inference.chain import Chain
+from boilerplate_clf.inference.cascade import Cascade, as_cascade
+from boilerplate_clf.inference.chain import Chain, as_chain
 from boilerplate_clf.inference.decide import TUNED_MODES
 from boilerplate_clf.inference.windows import WindowConfig
 
 FORMAT_VERSION = 3
 MAX_LOG_WEIGHT = 50.0
+MAX_CONTEXT = 1000
 """Of the chain: e**50 still leaves room in a float for sums."""
 
 MANIFEST = "bundle.json"
@@ -58,6 +60,8 @@ class Manifest:
     extension: FileEntry | None = None
     """The manifest of the bundle in the subfolder ``extension``, whose labels other than its keep_label are
     added to these; None: there is none."""
+    cascade: Cascade | None = None
+    """What the encoder is asked about; None: everything."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Data digests, configuration, commit, versions, metrics; not interpreted."""
     format_version: int = FORMAT_VERSION
@@ -87,7 +91,7 @@ class Manifest:
                 "upgrade boilerplate-clf or export the model again"
             )
         known = {item.name for item in fields(cls)}
-        required = known - {"ngram_weight", "precision", "extension", "provenance"}
+        required = known - {"ngram_weight", "precision", "extension", "cascade", "provenance"}
         if missing := required - raw.keys():
             raise BundleFormatError(f"bundle.json lacks {', '.join(sorted(missing))}")
         if unknown := raw.keys() - known:
@@ -99,11 +103,7 @@ class Manifest:
                 labels=tuple(raw["labels"]),
                 keep_label=_text(raw, "keep_label"),
                 windows=None if raw["windows"] is None else WindowConfig(**raw["windows"]),
-                chain=Chain(
-                    float(raw["chain"]["temperature"]),
-                    tuple(tuple(float(v) for v in row) for row in raw["chain"]["transitions"]),
-                    tuple(float(v) for v in raw["chain"]["bias"]),
-                ),
+                chain=as_chain(raw["chain"]),
                 thresholds={
                     str(mode): {str(k): float(v) for k, v in values.items()}
                     for mode, values in raw["thresholds"].items()
@@ -115,6 +115,7 @@ class Manifest:
                 files={str(k): _entry(v) for k, v in raw["files"].items()},
                 ngram_weight=float(raw.get("ngram_weight", 0.0)),
                 extension=_entry(raw["extension"]) if raw.get("extension") else None,
+                cascade=as_cascade(raw["cascade"]) if raw.get("cascade") else None,
                 provenance=dict(raw.get("provenance", {})),
             )
         except (TypeError, ValueError, KeyError, AttributeError) as error:
@@ -141,16 +142,9 @@ class Manifest:
                 raise BundleFormatError("bundle.json: thresholds must lie between 0 and 1")
         if unknown := set(self.precision) - set(names):
             raise BundleFormatError(f"bundle.json: precision of unknown labels {sorted(unknown)}")
-        chain, size = self.chain, len(names)
-        if not (math.isfinite(chain.temperature) and chain.temperature > 0):
-            raise BundleFormatError("bundle.json: 'chain.temperature' must be a positive number")
-        if len(chain.bias) not in (0, size) or [len(row) for row in chain.transitions] not in (
-            [],
-            [size] * size,
-        ):
-            raise BundleFormatError("bundle.json: 'chain' must have a weight for each label, or none")
-        if not all(abs(v) <= MAX_LOG_WEIGHT for row in (*chain.transitions, chain.bias) for v in row):
-            raise BundleFormatError(f"bundle.json: 'chain' has a weight beyond {MAX_LOG_WEIGHT}")
+        _check_chain("chain", self.chain, len(names))
+        if self.cascade is not None:
+            self._check_cascade(self.cascade)
         if not (math.isfinite(self.ngram_weight) and self.ngram_weight >= 0):
             raise BundleFormatError("bundle.json: 'ngram_weight' must not be negative")
         if self.windows is None and not self.ngram_weight:
@@ -163,6 +157,30 @@ class Manifest:
             # A name is looked up inside the bundle's folder only.
             if "/" in name or "\\" in name or name in {"", ".", "..", MANIFEST}:
                 raise BundleFormatError(f"bundle.json: file name {name!r} is not allowed")
+
+    def _check_cascade(self, cascade: Cascade) -> None:
+        _check_chain("cascade.chain", cascade.chain, len(self.labels))
+        if self.windows is None or not self.ngram_weight:
+            raise BundleFormatError("bundle.json: a 'cascade' takes both an encoder and an n-gram model")
+        if not 0 <= cascade.least_doubt <= 1:
+            raise BundleFormatError("bundle.json: 'cascade.least_doubt' must lie between 0 and 1")
+        for name in ("context", "context_head", "context_tail"):
+            if type(value := getattr(cascade, name)) is not int or not 0 <= value <= MAX_CONTEXT:
+                raise BundleFormatError(f"bundle.json: 'cascade.{name}' must lie between 0 and {MAX_CONTEXT}")
+        if not (math.isfinite(cascade.ngram_weight) and cascade.ngram_weight > 0):
+            raise BundleFormatError("bundle.json: 'cascade.ngram_weight' must be a positive number")
+
+
+def _check_chain(name: str, chain: Chain, size: int) -> None:
+    if not (math.isfinite(chain.temperature) and chain.temperature > 0):
+        raise BundleFormatError(f"bundle.json: '{name}.temperature' must be a positive number")
+    if len(chain.bias) not in (0, size) or [len(row) for row in chain.transitions] not in (
+        [],
+        [size] * size,
+    ):
+        raise BundleFormatError(f"bundle.json: '{name}' must have a weight for each label, or none")
+    if not all(abs(v) <= MAX_LOG_WEIGHT for row in (*chain.transitions, chain.bias) for v in row):
+        raise BundleFormatError(f"bundle.json: '{name}' has a weight beyond {MAX_LOG_WEIGHT}")
 
 
 def _entry(raw: Mapping[str, Any]) -> FileEntry:

@@ -9,7 +9,8 @@ calibration) and gives each paragraph's marginal probabilities by the forward-ba
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,20 +43,12 @@ class Chain:
         """Return the probabilities ``(paragraphs, labels)`` of each document.
 
         Args:
-            logits: ``(paragraphs, labels)`` of each document; they are worked on side by side, padded
-                to the longest, so pass documents of like length or one at a time.
+            logits: ``(paragraphs, labels)`` of each document.
         """
-        if not logits or not (longest := max(map(len, logits))):
-            return [np.zeros(part.shape) for part in logits]
-        scores = np.zeros((len(logits), longest, logits[0].shape[1]))
-        inside = np.zeros((len(logits), longest, 1), bool)
-        for row, part in enumerate(logits):
-            scores[row, : len(part)] = part / self.temperature + (np.asarray(self.bias) if self.bias else 0.0)
-            inside[row, : len(part)] = True
-        emission = np.exp(scores - scores.max(axis=2, keepdims=True))
-        result = self._forward_backward(emission, inside) if self.transitions else emission
-        result /= result.sum(axis=2, keepdims=True)
-        return [result[row, : len(part)] for row, part in enumerate(logits)]
+        if not logits:
+            return []
+        lengths = [len(part) for part in logits]
+        return np.split(self.flat_marginals(np.concatenate(logits), lengths), np.cumsum(lengths)[:-1])
 
     def flat_marginals(self, logits: npt.NDArray[Any], lengths: Sequence[int]) -> Floats:
         """Return the probabilities of several documents' paragraphs, one document after another.
@@ -64,19 +57,61 @@ class Chain:
             logits: ``(paragraphs, labels)`` of all documents.
             lengths: paragraphs of each document.
         """
-        return np.concatenate(self.marginals(np.split(logits, np.cumsum(lengths)[:-1])))
+        scores = logits.astype(np.float64) / self.temperature + (np.asarray(self.bias) if self.bias else 0.0)
+        emission: Floats = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
+        if self.transitions and len(emission):
+            starts = np.cumsum([0, *lengths[:-1]])
+            emission = self._forward_backward(emission, starts[starts < len(emission)])
+        emission /= emission.sum(axis=1, keepdims=True)
+        return emission
 
-    def _forward_backward(self, emission: Floats, inside: npt.NDArray[np.bool_]) -> Floats:
-        """Return unnormalised marginals; every step is scaled, so nothing can underflow."""
-        step = np.exp(np.asarray(self.transitions))
-        forward, backward = np.empty_like(emission), np.ones_like(emission)
-        forward[:, 0] = emission[:, 0]
-        for place in range(1, emission.shape[1]):
-            value = (forward[:, place - 1] @ step) * emission[:, place]
-            forward[:, place] = value / value.sum(axis=1, keepdims=True)
-        for place in range(emission.shape[1] - 2, -1, -1):
-            value = (emission[:, place + 1] * backward[:, place + 1]) @ step.T
-            value /= value.sum(axis=1, keepdims=True)
-            # Padding behind a document's last paragraph tells nothing about it.
-            backward[:, place] = np.where(inside[:, place + 1], value, 1.0)
-        return forward * backward
+    def _forward_backward(self, emission: Floats, starts: npt.NDArray[np.int64]) -> Floats:
+        """Return unnormalised marginals; every step is scaled, so nothing can underflow.
+
+        All documents are one chain, in which nothing passes from one to the next. It is cut into blocks that
+        are worked on side by side (a blocked scan, Blelloch 1990): a few dozen array operations for an
+        article, and as many as the root of the paragraphs for a book.
+
+        Args:
+            emission: ``(paragraphs, labels)``.
+            starts: first paragraph of each document.
+        """
+        number, size = emission.shape
+        width = math.isqrt(number - 1) + 1
+        blocks = -(-number // width)
+        # links[t][i, j]: weight of going on from label i to label j at paragraph t; all alike where a
+        # document begins, nothing at all happens behind the last one.
+        links = np.empty((blocks * width, size, size))
+        links[:number] = np.exp(np.asarray(self.transitions))
+        links[starts] = 1.0
+        links[:number] *= emission[:, None, :]
+        links[number:] = np.eye(size)
+        links = links.reshape(blocks, width, size, size)
+
+        until, after = np.empty_like(links), np.empty_like(links)  # products within a block
+        until[:, 0], after[:, -1] = links[:, 0], np.eye(size)
+        for place in range(1, width):
+            until[:, place] = _scaled(until[:, place - 1] @ links[:, place])
+            after[:, -place - 1] = _scaled(links[:, -place] @ after[:, -place])
+        forward, backward = np.ones((blocks, 1, size)), np.ones((blocks, size, 1))  # at a block's borders
+        for block in range(1, blocks):
+            forward[block] = _scaled(forward[block - 1] @ until[block - 1, -1])
+            backward[-block - 1] = _scaled(until[-block, -1] @ backward[-block])
+        result = (forward[:, None] @ until)[:, :, 0] * (after @ backward[:, None])[..., 0]
+        marginals: Floats = result.reshape(-1, size)[:number]
+        return marginals
+
+
+def as_chain(raw: Mapping[str, Any]) -> Chain:
+    """Return what ``dataclasses.asdict`` made of a chain."""
+    return Chain(
+        float(raw["temperature"]),
+        tuple(tuple(float(v) for v in row) for row in raw["transitions"]),
+        tuple(float(v) for v in raw["bias"]),
+    )
+
+
+def _scaled(values: Floats) -> Floats:
+    """Return matrices divided by their largest item."""
+    result: Floats = values / values.max(axis=(-2, -1), keepdims=True)
+    return result

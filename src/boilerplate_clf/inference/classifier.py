@@ -18,7 +18,13 @@ from boilerplate_clf.inference.document import Document, ModelInfo, Paragraph, m
 from boilerplate_clf.inference.explain import explain
 from boilerplate_clf.inference.scorer import Scorer
 from boilerplate_clf.labels import as_label
-from boilerplate_clf.limits import HEAD_CHARS, MAX_DOCUMENT_CHARS, MAX_PARAGRAPHS, TAIL_CHARS
+from boilerplate_clf.limits import (
+    CACHED_PARAGRAPHS,
+    HEAD_CHARS,
+    MAX_DOCUMENT_CHARS,
+    MAX_PARAGRAPHS,
+    TAIL_CHARS,
+)
 from boilerplate_clf.text import Span, split_paragraphs, trim
 
 _CHUNK_DOCUMENTS = 32
@@ -38,6 +44,8 @@ class Classifier:
             measured on dev, 0 to 1.
         threads: CPU threads of the model; None takes those that the process (or its container)
             may use. Take 1 when several processes work side by side.
+        cache: paragraphs that are remembered, since menus and appeals stand on every page of a site; 0: none.
+            Results are the same with and without.
 
     Raises:
         BundleError: the bundle is missing, altered or not usable (see :mod:`boilerplate_clf.errors`).
@@ -56,19 +64,23 @@ class Classifier:
         mode: Mode | str | None = None,
         precision_target: float | None = None,
         threads: int | None = None,
+        cache: int = CACHED_PARAGRAPHS,
     ) -> None:
         """Load and verify the bundle."""
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
+        if cache < 0:
+            raise ValueError(f"cache must be at least 0, not {cache}")
         self._arguments = {
             "model": model,
             "mode": mode,
             "precision_target": precision_target,
             "threads": threads,
+            "cache": cache,
         }
         self.bundle: Bundle = load_bundle(Path(model) if model is not None else shipped_bundle())
         manifest = self.bundle.manifest
-        self._scorer = Scorer(self.bundle, threads)
+        self._scorer = Scorer(self.bundle, threads, cache)
         self._labels = [as_label(name) for name in self._scorer.labels]
         bundle = self.bundle
         self.decider = Decider(bundle.labels, self._scorer.keep, bundle.thresholds, bundle.precision)

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
 
 from boilerplate_clf.bundle import Bundle
+from boilerplate_clf.inference.cascade import Cascade
+from boilerplate_clf.inference.encoder import Encoder
 from boilerplate_clf.inference.ngrams import NgramScorer
 from boilerplate_clf.inference.session import Session
-from boilerplate_clf.inference.windows import Window, WindowConfig, make_windows
 
 Floats = npt.NDArray[np.float64]
+Logits = npt.NDArray[np.float32]
 
 
 class Scorer:
@@ -24,53 +25,88 @@ class Scorer:
     Args:
         bundle: a verified bundle.
         threads: of the encoder, see :class:`~boilerplate_clf.inference.session.Session`.
+        cache: paragraphs whose n-gram scores are kept.
 
     Raises:
         BundleError: a file of the bundle cannot be used.
     """
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(self, bundle: Bundle, threads: int | None = None, cache: int = 0) -> None:
         """Load encoder and n-gram model; a bundle may lack either of them."""
         manifest = bundle.manifest
         own = len(manifest.labels)
         self.labels = bundle.labels
         self.keep = self.labels.index(manifest.keep_label)
-        self._own, self._chain, self._ngram_weight = own, manifest.chain, manifest.ngram_weight
-        self._encoder = None
+        self._own, self._chain, self._cascade = own, manifest.chain, manifest.cascade
+        self._ngram_weight = manifest.ngram_weight
+        self._encoder: Encoder | None = None
         if bundle.model is not None and manifest.windows is not None:
             session = Session(bundle.model, own, threads)
-            self._encoder = _Encoder(bundle.tokenizer_json, session, manifest.windows, own)
-        self._ngrams = NgramScorer.from_bytes(bundle.ngrams, own) if bundle.ngrams else None
-        self._extension = None if bundle.extension is None else Scorer(bundle.extension, threads)
+            self._encoder = Encoder(bundle.tokenizer_json, session, manifest.windows, own)
+        self._ngrams = NgramScorer.from_bytes(bundle.ngrams, own, cache) if bundle.ngrams else None
+        self._extension = None if bundle.extension is None else Scorer(bundle.extension, threads, cache)
 
     def probabilities(self, documents: Sequence[Sequence[str]]) -> list[Floats]:
         """Return ``(paragraphs, labels)`` of each document.
 
         Args:
             documents: what :func:`~boilerplate_clf.inference.classifier.model_text` makes of the
-                paragraphs. An empty one is certainly content, and no link of the chain.
+                paragraphs. An empty one is certainly content, and nobody's neighbour.
         """
-        results = []
-        for document, logits in zip(documents, self._logits(documents), strict=True):
-            filled = np.asarray([text != "" for text in document], bool)
-            scores = np.tile(np.eye(self._own)[self.keep], (len(document), 1))
-            scores[filled] = self._chain.marginals([logits[filled]])[0]
-            results.append(scores)
+        filled = [np.asarray([text != "" for text in document], bool) for document in documents]
+        texts = [[text for text in document if text] for document in documents]
+        results = [np.tile(np.eye(self._own)[self.keep], (len(document), 1)) for document in documents]
+        for result, rows, scores in zip(
+            results, filled, self._chain.marginals(self._logits(texts)), strict=True
+        ):
+            result[rows] = scores
         if self._extension is not None:
             found = self._extension.probabilities(documents)
             results = [_extend(*pair, self._extension.keep) for pair in zip(results, found, strict=True)]
         return results
 
-    def _logits(self, documents: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float32]]:
+    def _logits(self, documents: Sequence[Sequence[str]]) -> list[Logits]:
         """Return the logits of encoder and n-gram model together, ``(paragraphs, labels)`` each."""
-        if self._encoder is not None:
-            logits = self._encoder.logits(documents)
-        else:
-            logits = [np.zeros((len(document), self._own), np.float32) for document in documents]
-        if self._ngrams is not None:
-            for scores, texts in zip(logits, documents, strict=True):
-                scores += self._ngram_weight * self._ngrams.log_probabilities(texts)
-        return logits
+        return joined_logits(
+            documents, self._own, self._encoder, self._ngrams, self._ngram_weight, self._cascade, self.keep
+        )
+
+
+def joined_logits(
+    documents: Sequence[Sequence[str]],
+    labels: int,
+    encoder: Encoder | None,
+    ngrams: NgramScorer | None,
+    ngram_weight: float,
+    cascade: Cascade | None,
+    keep: int,
+) -> list[Logits]:
+    """Return the logits of encoder and n-gram model together, ``(paragraphs, labels)`` of each document.
+
+    Args:
+        documents: paragraphs in reading order.
+        labels: number of labels.
+        encoder: None: the n-gram model judges alone.
+        ngrams: None: the encoder judges alone.
+        ngram_weight: of the n-gram model's log probabilities beside the encoder's logits.
+        cascade: what the encoder is asked about; None: everything.
+        keep: column of content.
+    """
+    if ngrams is None:
+        shares = [np.zeros((len(document), labels), np.float32) for document in documents]
+    else:
+        shares = [ngrams.log_probabilities(document) for document in documents]
+    if encoder is None:
+        return [ngram_weight * share for share in shares]
+    if cascade is None:
+        found = encoder.logits(documents)
+        return [scores + ngram_weight * share for scores, share in zip(found, shares, strict=True)]
+    asked = [cascade.asked(share, keep) for share in shares]
+    found = encoder.logits(documents, cascade, asked)
+    return [
+        np.where(mask[:, None], scores + ngram_weight * share, cascade.ngram_weight * share)
+        for mask, scores, share in zip(asked, found, shares, strict=True)
+    ]
 
 
 def _extend(base: Floats, extension: Floats, keep: int) -> Floats:
@@ -85,35 +121,3 @@ def _extend(base: Floats, extension: Floats, keep: int) -> Floats:
         keep: column of the extension's "none of them".
     """
     return np.hstack([base * extension[:, [keep]], np.delete(extension, keep, axis=1)])
-
-
-class _Encoder:
-    """Tokenizer, windows and ONNX session."""
-
-    def __init__(self, tokenizer_json: str, session: Session, windows: WindowConfig, labels: int) -> None:
-        self._tokenizer = Tokenizer.from_str(tokenizer_json)
-        # A literal "[SEP]" in a text must stay text, or it would forge a slot for a label.
-        self._tokenizer.encode_special_tokens = True
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-        self._session, self._windows, self._labels = session, windows, labels
-
-    def logits(self, documents: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float32]]:
-        encoded = self._encode(documents)
-        windows: list[Window] = []
-        owners: list[int] = []
-        for number, rows in enumerate(encoded):
-            made = make_windows(rows, self._windows)
-            windows.extend(made)
-            owners.extend([number] * len(made))
-        logits = [np.zeros((len(rows), self._labels), np.float32) for rows in encoded]
-        for window, owner, part in zip(windows, owners, self._session.run(windows), strict=True):
-            for index in window.keep:
-                logits[owner][index] = part[index - window.first]
-        return logits
-
-    def _encode(self, documents: Sequence[Sequence[str]]) -> list[list[list[int]]]:
-        """Return the token ids of all paragraphs of all documents, from one call."""
-        flat = [text for document in documents for text in document]
-        ids = iter(self._tokenizer.encode_batch_fast(flat, add_special_tokens=False))
-        return [[next(ids).ids for _ in document] for document in documents]

@@ -53,12 +53,11 @@ class Window:
     """Indices of the paragraphs whose labels are taken from this window."""
 
 
-def cut(ids: Sequence[int], config: WindowConfig) -> list[int]:
-    """Keep the head and the tail of a paragraph's tokens."""
-    if len(ids) <= config.head_tokens + config.tail_tokens:
+def cut(ids: Sequence[int], head: int, tail: int) -> list[int]:
+    """Keep the first ``head`` and the last ``tail`` of a paragraph's tokens."""
+    if len(ids) <= head + tail:
         return list(ids)
-    tail = list(ids[len(ids) - config.tail_tokens :]) if config.tail_tokens else []
-    return list(ids[: config.head_tokens]) + tail
+    return [*ids[:head], *ids[len(ids) - tail :]]
 
 
 def make_windows(paragraphs: Sequence[Sequence[int]], config: WindowConfig) -> list[Window]:
@@ -72,7 +71,7 @@ def make_windows(paragraphs: Sequence[Sequence[int]], config: WindowConfig) -> l
     """
     if not paragraphs:
         return []
-    rows = [cut(ids, config) for ids in paragraphs]
+    rows = [cut(ids, config.head_tokens, config.tail_tokens) for ids in paragraphs]
     ranges = _ranges([len(row) + 1 for row in rows], config)
     windows = []
     border = 0

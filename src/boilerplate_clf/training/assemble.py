@@ -8,7 +8,8 @@ from typing import Any
 
 from boilerplate_clf.bundle.manifest import CARD, MANIFEST, MODEL, NGRAMS, TOKENIZER, FileEntry, Manifest
 from boilerplate_clf.files import atomic_write, sha256_file
-from boilerplate_clf.inference.chain import Chain
+from boilerplate_clf.inference.cascade import as_cascade
+from boilerplate_clf.inference.chain import as_chain
 from boilerplate_clf.training.card import write_card
 from boilerplate_clf.training.config import PipelineConfig
 from boilerplate_clf.training.finetune import read_classifier_config
@@ -37,17 +38,19 @@ def assemble(config: PipelineConfig, run: Path, records: dict[str, dict[str, Any
     for name, stage in sources.items():
         shutil.copy(run / stage / name, bundle / name)
         files[name] = FileEntry(sha256_file(bundle / name), (bundle / name).stat().st_size)
+    calibrated = records["calibrate"]
     manifest = Manifest(
         name=config.name,
         version=config.version,
         labels=config.labels,
         keep_label=config.keep_label,
         windows=windows,
-        chain=Chain(**records["calibrate"]["chain"]),
-        thresholds=records["calibrate"]["thresholds"],
-        precision=records["calibrate"]["precision"],
+        chain=as_chain(calibrated["chain"]),
+        thresholds=calibrated["thresholds"],
+        precision=calibrated["precision"],
         files=files,
         ngram_weight=config.linear.weight,
+        cascade=as_cascade(calibrated["cascade"]) if "cascade" in calibrated else None,
         provenance={"commit": commit(), "versions": versions(), **_provenance(records)},
     )
     with atomic_write(bundle / MANIFEST) as stream:

@@ -49,6 +49,17 @@ class CalibrateConfig:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class CascadeConfig:
+    """Which paragraphs the encoder is asked about; see :mod:`boilerplate_clf.inference.cascade`."""
+
+    least_doubt: float = 0.03
+    context: int = 2
+    context_head: int = 16
+    context_tail: int = 4
+    ngram_weight: float = 1.5
+
+
 def affinities(documents: Sequence[LabelledDocument], labels: Sequence[str]) -> Floats:
     """Return the pointwise mutual information ``(labels, labels)`` of a label and the next one.
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_type_hints
 from boilerplate_clf.errors import ConfigError
 from boilerplate_clf.extras import require
 from boilerplate_clf.labels import CONTENT, LABELS
-from boilerplate_clf.training.calibrate import CalibrateConfig
+from boilerplate_clf.training.calibrate import CalibrateConfig, CascadeConfig
 from boilerplate_clf.training.corpus import Source
 from boilerplate_clf.training.finetune import FinetuneConfig
 from boilerplate_clf.training.linear import LinearConfig
@@ -91,6 +91,8 @@ class PipelineConfig:
     self_training: SelfTrainingConfig = field(default_factory=SelfTrainingConfig)
     finetune: FinetuneConfig = field(default_factory=FinetuneConfig)
     calibrate: CalibrateConfig = field(default_factory=CalibrateConfig)
+    cascade: CascadeConfig | None = None
+    """None: the encoder reads every paragraph."""
 
 
 def load_config(path: Path) -> PipelineConfig:

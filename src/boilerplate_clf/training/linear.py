@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boilerplate_clf.extras import require
-from boilerplate_clf.inference.ngrams import Features, NgramScorer, features, look_up, weigh
+from boilerplate_clf.inference.ngrams import AFTER, BEFORE, Features, Lookup, NgramScorer, features, weigh
 from boilerplate_clf.labels import UNDECIDED
 from boilerplate_clf.training.data import LabelledDocument
 
@@ -46,7 +46,7 @@ def fit_linear(
         The model; a label that does not occur gets no weights and a bias of -20.
     """
     found = [features(document.model_texts()) for document in documents]
-    keys, seen = np.unique(np.concatenate([part.key for part in found]), return_counts=True)
+    keys, seen = np.unique(np.concatenate([part.key.astype(np.uint32) for part in found]), return_counts=True)
     frequent = seen >= config.least_paragraphs
     keys, seen = keys[frequent], seen[frequent]
     number = sum(map(len, documents))
@@ -85,11 +85,16 @@ def _fit(
     sparse = require("train", "scipy.sparse")
     linear = require("train", "sklearn.linear_model")
     rows, columns, values, offset = [], [], [], 0
+    lookup = Lookup(keys)
     for part, length in zip(found, lengths, strict=True):
-        known, place = look_up(part, keys)
-        rows.append(known.paragraph + offset)
-        columns.append(place)
-        values.append(weigh(known, idf[place]).astype(np.float32))
+        place = lookup.find(part.key)
+        known = part.only(place >= 0)
+        place = place[place >= 0]
+        row = known.paragraph + (known.view == BEFORE) - (known.view == AFTER)
+        inside = (row >= 0) & (row < length)
+        rows.append(row[inside] + offset)
+        columns.append(place[inside])
+        values.append(weigh(known, idf[place])[inside].astype(np.float32))
         offset += length
     matrix: Any = sparse.csr_matrix(
         (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(offset, len(keys))

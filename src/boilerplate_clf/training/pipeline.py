@@ -26,15 +26,18 @@ from boilerplate_clf.errors import TrainingError
 from boilerplate_clf.evaluation.metrics import VIEWS, describe, gold_of
 from boilerplate_clf.extras import require
 from boilerplate_clf.files import atomic_write, replace_folder, sha256_file
+from boilerplate_clf.inference.cascade import Cascade
 from boilerplate_clf.inference.chain import Chain
 from boilerplate_clf.inference.decide import Decider, Mode, decide
+from boilerplate_clf.inference.encoder import Encoder
 from boilerplate_clf.inference.ngrams import NgramScorer
+from boilerplate_clf.inference.scorer import joined_logits
 from boilerplate_clf.inference.session import Session
 from boilerplate_clf.inference.windows import WindowConfig
 from boilerplate_clf.training import export as exporting
 from boilerplate_clf.training.assemble import BUNDLE, assemble
 from boilerplate_clf.training.batches import Featurizer, typical_inputs
-from boilerplate_clf.training.calibrate import affinities, calibrate
+from boilerplate_clf.training.calibrate import ChainFit, affinities, calibrate
 from boilerplate_clf.training.config import PipelineConfig
 from boilerplate_clf.training.corpus import sample_texts
 from boilerplate_clf.training.data import LabelledDocument, count_labels, read_labelled, write_labelled
@@ -272,25 +275,32 @@ class Pipeline:
         folder, keep, labels = self.run / "calibrate", self.config.keep_label, self.config.labels
         if read_stage(folder) is not None:
             return
-        dev = self._dev(labels)
+        dev, place = self._dev(labels), labels.index(keep)
         gold, lengths = gold_of(dev, labels), [len(document) for document in dev]
-        ngrams = self._ngram_share(dev, labels)
-        logits = {"n-grams": ngrams}
-        if self.config.encoder:
-            featurizer = self._featurizer(labels, read_classifier_config(self.run / "finetune")[1])
-            logits = {
-                kind: self._onnx_logits(name, featurizer, dev) + ngrams
-                for kind, name in (("int8", MODEL), ("fp32", _FP32))
-            }
         affinity = affinities(read_files(self.config.data.pages, labels), labels)
+        ngrams, weight = self._ngrams(labels), self.config.linear.weight
+        texts = [document.model_texts() for document in dev]
+        cascade = None
+        if self.config.cascade is not None and ngrams is not None:
+            doubt = ChainFit(np.concatenate(linear_scores(ngrams, dev)), lengths, gold, affinity, place)
+            cascade = Cascade(doubt.fit(), **asdict(self.config.cascade))
+        encoders = self._exported(labels)
+        logits = {
+            kind: joined_logits(texts, len(labels), encoder, ngrams, weight, cascade, place)
+            for kind, encoder in encoders.items()
+        }
+        if cascade is not None:
+            logits["int8, no cascade"] = joined_logits(
+                texts, len(labels), encoders["int8"], ngrams, weight, None, place
+            )
         config = self.config.calibrate
-        shipped = next(iter(logits.values()))  # the fp32 model is measured beside it only
+        shipped = np.concatenate(next(iter(logits.values())))  # the others are measured beside it only
         result = calibrate(shipped, lengths, gold, affinity, keep, config)
         chain = Chain(**result["chain"])
         decider = Decider(tuple(labels), labels.index(keep), result["thresholds"])
         metrics = {}
         for kind, joined in logits.items():
-            scores = chain.flat_marginals(joined, lengths)[gold.decided]
+            scores = chain.flat_marginals(np.concatenate(joined), lengths)[gold.decided]
             metrics[kind] = {
                 mode.value: {
                     view: describe(gold, decide(scores, decider.rule(mode), decider.keep), view, keep, scores)
@@ -299,6 +309,8 @@ class Pipeline:
                 for mode in Mode
             }
         dev_sha256 = sha256_file(self.config.data.dev)
+        if cascade is not None:
+            result["cascade"] = asdict(cascade)
         finish_stage(folder, asdict(config), dev_sha256=dev_sha256, dev=metrics, **result)
 
     def card(self) -> None:
@@ -343,14 +355,36 @@ class Pipeline:
         session = Session((self.run / "export" / name).read_bytes(), len(featurizer.label_ids) - 1)
         return np.concatenate(onnx_logits(session, featurizer, documents))
 
+    def _exported(self, labels: Sequence[str]) -> dict[str, Encoder | None]:
+        """Return the exported models, what is shipped first."""
+        if not self.config.encoder:
+            return {"n-grams": None}
+        windows = read_classifier_config(self.run / "finetune")[1]
+        tokenizer = (self.run / "tokenizer" / TOKENIZER).read_text(encoding="utf-8")
+        return {
+            kind: Encoder(
+                tokenizer,
+                Session((self.run / "export" / name).read_bytes(), len(labels)),
+                windows,
+                len(labels),
+            )
+            for kind, name in (("int8", MODEL), ("fp32", _FP32))
+        }
+
+    def _ngrams(self, labels: Sequence[str]) -> NgramScorer | None:
+        """Return the n-gram model; None: it has no weight."""
+        if not self.config.linear.weight:
+            return None
+        return NgramScorer.from_bytes((self.run / "linear" / NGRAMS).read_bytes(), len(labels))
+
     def _linear_scores(
         self, documents: Sequence[LabelledDocument], labels: Sequence[str]
     ) -> list[npt.NDArray[np.float32]]:
         """Return the n-gram model's log probabilities; zeros where there is none."""
-        if not self.config.linear.weight:
+        ngrams = self._ngrams(labels)
+        if ngrams is None:
             return [np.zeros((len(document), len(labels)), np.float32) for document in documents]
-        data = (self.run / "linear" / NGRAMS).read_bytes()
-        return linear_scores(NgramScorer.from_bytes(data, len(labels)), documents)
+        return linear_scores(ngrams, documents)
 
     def _ngram_share(
         self, documents: Sequence[LabelledDocument], labels: Sequence[str]

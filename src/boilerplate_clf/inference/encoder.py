@@ -1,0 +1,74 @@
+"""The encoder: texts in, logits of the paragraphs that it is asked about out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from boilerplate_clf.inference.cascade import Cascade
+from boilerplate_clf.inference.session import Session
+from boilerplate_clf.inference.windows import Window, WindowConfig, cut, make_windows
+
+Floats = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+
+class Encoder:
+    """Tokenizer, windows and ONNX session.
+
+    Args:
+        tokenizer_json: contents of a ``tokenizers`` file.
+        session: of the model.
+        windows: how its sequences are made.
+        labels: number of labels.
+    """
+
+    def __init__(self, tokenizer_json: str, session: Session, windows: WindowConfig, labels: int) -> None:
+        """Load the tokenizer."""
+        self._tokenizer = Tokenizer.from_str(tokenizer_json)
+        # A literal "[SEP]" in a text must stay text, or it would forge a slot for a label.
+        self._tokenizer.encode_special_tokens = True
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._session, self._windows, self._labels = session, windows, labels
+
+    def logits(
+        self, documents: Sequence[Sequence[str]], cascade: Cascade | None = None, asked: Sequence[Mask] = ()
+    ) -> list[Floats]:
+        """Return the logits ``(paragraphs, labels)`` of each document; zeros for what is not read.
+
+        Args:
+            documents: paragraphs in reading order.
+            cascade: what is read along; None: everything is read.
+            asked: with a cascade, per document, a mask of the paragraphs that the encoder is asked about.
+        """
+        read = [np.ones(len(document), bool) for document in documents]
+        if cascade is not None:
+            read = [cascade.read(mask) for mask in asked]
+        chosen = [np.flatnonzero(mask).tolist() for mask in read]
+        encoded = self._encode([[d[i] for i in rows] for d, rows in zip(documents, chosen, strict=True)])
+        if cascade is not None:
+            for document, rows, mask in zip(encoded, chosen, asked, strict=True):
+                for place, row in enumerate(rows):
+                    if not mask[row]:
+                        document[place] = cut(document[place], cascade.context_head, cascade.context_tail)
+        windows: list[Window] = []
+        owners: list[int] = []
+        for number, document in enumerate(encoded):
+            made = make_windows(document, self._windows)
+            windows.extend(made)
+            owners.extend([number] * len(made))
+        logits = [np.zeros((len(document), self._labels), np.float32) for document in documents]
+        for window, owner, part in zip(windows, owners, self._session.run(windows), strict=True):
+            for index in window.keep:
+                logits[owner][chosen[owner][index]] = part[index - window.first]
+        return logits
+
+    def _encode(self, documents: Sequence[Sequence[str]]) -> list[list[list[int]]]:
+        """Return the token ids of all paragraphs of all documents, from one call."""
+        flat = [text for document in documents for text in document]
+        ids = iter(self._tokenizer.encode_batch_fast(flat, add_special_tokens=False) if flat else ())
+        return [[next(ids).ids for _ in document] for document in documents]

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from boilerplate_clf.bundle import Bundle
+from boilerplate_clf.errors import BundleFormatError
 from boilerplate_clf.inference.ngrams import NgramScorer
 from boilerplate_clf.inference.session import Session
 from boilerplate_clf.inference.windows import Window, WindowConfig, make_windows
@@ -36,11 +37,12 @@ class Scorer:
         self.labels = bundle.labels
         self.keep = self.labels.index(manifest.keep_label)
         self._own, self._chain, self._ngram_weight = own, manifest.chain, manifest.ngram_weight
+        # First what is only read: of a bundle that is refused nothing has run.
+        self._ngrams = NgramScorer.from_bytes(bundle.ngrams, own) if bundle.ngrams else None
         self._encoder = None
         if bundle.model is not None and manifest.windows is not None:
             session = Session(bundle.model, own, threads)
             self._encoder = _Encoder(bundle.tokenizer_json, session, manifest.windows, own)
-        self._ngrams = NgramScorer.from_bytes(bundle.ngrams, own) if bundle.ngrams else None
         self._extension = None if bundle.extension is None else Scorer(bundle.extension, threads)
 
     def probabilities(self, documents: Sequence[Sequence[str]]) -> list[Floats]:
@@ -91,7 +93,12 @@ class _Encoder:
     """Tokenizer, windows and ONNX session."""
 
     def __init__(self, tokenizer_json: str, session: Session, windows: WindowConfig, labels: int) -> None:
-        self._tokenizer = Tokenizer.from_str(tokenizer_json)
+        try:
+            self._tokenizer = Tokenizer.from_str(tokenizer_json)
+        except Exception as error:  # tokenizers has no type of its own
+            raise BundleFormatError(f"tokenizer.json cannot be read: {error}") from error
+        if max(windows.cls_id, windows.sep_id, windows.marker_id) >= self._tokenizer.get_vocab_size():
+            raise BundleFormatError("bundle.json: 'windows' has ids that tokenizer.json lacks")
         # A literal "[SEP]" in a text must stay text, or it would forge a slot for a label.
         self._tokenizer.encode_special_tokens = True
         self._tokenizer.no_padding()

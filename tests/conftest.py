@@ -42,6 +42,7 @@ def edit_manifest(bundle):
     def edit(change):
         path = bundle / "bundle.json"
         value = json.loads(path.read_text())
+        value.pop("digest")
         change(value)
         path.write_text(json.dumps(value))
         return bundle

@@ -122,6 +122,7 @@ def test_rehearsal_pages_leave_out_what_looks_like_a_new_label(rows):
 
 def _edit(path, change):
     value = json.loads((path / MANIFEST).read_text())
+    value.pop("digest", None)
     change(value)
     (path / MANIFEST).write_text(json.dumps(value))
 
@@ -160,7 +161,7 @@ def test_a_missing_extension_and_one_outside_the_bundle(copy, tmp_path):
     with pytest.raises(BundleError, match="no such folder"):
         load_bundle(copy)
     (copy / EXTENSION).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(BundleIntegrityError, match="leads out"):
+    with pytest.raises(BundleIntegrityError, match="a link"):
         load_bundle(copy)
 
 

@@ -21,7 +21,8 @@ MAX_LOG_WEIGHT = 50.0
 MAX_FACTOR = 1000.0
 """Of what multiplies or divides scores: none of them can then leave the range of a float."""
 
-_DIGEST = "digest"
+DIGEST = "digest"
+"""Field of ``bundle.json`` with the SHA-256 of the others."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 MANIFEST = "bundle.json"
@@ -72,7 +73,7 @@ class Manifest:
     def to_json(self) -> str:
         """Return the text of ``bundle.json``, with a digest of itself as its last field."""
         value = json.loads(json.dumps(asdict(self)))
-        return json.dumps(value | {_DIGEST: _digest(value)}, ensure_ascii=False, indent=2) + "\n"
+        return json.dumps(value | {DIGEST: _digest(value)}, ensure_ascii=False, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
@@ -88,7 +89,7 @@ class Manifest:
             if not isinstance(raw, dict):
                 raise BundleFormatError("bundle.json is not an object")
             # Bundles of releases before 0.5 have no digest.
-            altered = _DIGEST in raw and raw.pop(_DIGEST) != _digest(raw)
+            altered = DIGEST in raw and raw.pop(DIGEST) != _digest(raw)
         except (ValueError, RecursionError) as error:
             raise BundleFormatError(f"bundle.json is not JSON: {error}") from error
         if altered:

@@ -254,7 +254,8 @@ def _spans(document: str | Sequence[str]) -> list[Span]:
     """
     if isinstance(document, str):
         _check_size(len(document))
-        spans = split_paragraphs(document)
+        # Of a text with millions of lines no more is made than tells that it is too large.
+        spans = list(islice(split_paragraphs(document), MAX_PARAGRAPHS + 1))
     elif isinstance(document, Sequence) and not isinstance(document, (bytes, bytearray)):
         for index, item in enumerate(document):
             if not isinstance(item, str):
@@ -264,7 +265,7 @@ def _spans(document: str | Sequence[str]) -> list[Span]:
     else:
         raise InputError(f"a document is a str or a sequence of str, not {type(document).__name__}")
     if len(spans) > MAX_PARAGRAPHS:
-        raise InputTooLargeError(f"{len(spans):,} paragraphs: at most {MAX_PARAGRAPHS:,} are taken")
+        raise InputTooLargeError(f"more than {MAX_PARAGRAPHS:,} paragraphs, which is the most that are taken")
     return spans
 
 

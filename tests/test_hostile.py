@@ -72,7 +72,8 @@ def test_every_line_end_separates(classifier, end):
     "odd",
     [
         "\ud800", "\udfff\ud800", "\x00", "\x00\x01\x02", "\u202eabc\u202c", "\u2066\u2069",
-        "👩\u200d👩\u200d👧", "🇩🇪" * 500, "e" + "\u0301" * 10_000, "Ver\u00ad-\u00adwaltung", "\U0010ffff", "\ufffe", "İ", "ﬀ",
+        "👩\u200d👩\u200d👧", "🇩🇪" * 500, "e" + "\u0301" * 10_000,
+        "Ver\u00ad-\u00adwaltung", "\U0010ffff", "\ufffe", "İ", "ﬀ",
         "a" * 3000, "%s%n{0}", "\x1b[2J",
     ],
 )  # fmt: skip

@@ -34,7 +34,7 @@ MODULES = {
     "paragraphs": ("text/paragraphs.py", ["test_paragraphs.py"]),
     "windows": ("inference/windows.py", ["test_windows.py"]),
     "decide": ("inference/decide.py", ["test_decide.py", "test_document.py"]),
-    "load": ("bundle/load.py", ["test_bundle.py", "test_bundle_extension.py"]),
+    "load": ("bundle/load.py", ["test_bundle.py", "test_bundle_extension.py", "test_bundle_contents.py"]),
     "manifest": ("bundle/manifest.py", ["test_bundle.py", "test_bundle_extension.py"]),
     "onnx_safety": ("bundle/onnx_safety.py", ["test_onnx_safety.py"]),
 }

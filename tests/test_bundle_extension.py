@@ -74,8 +74,8 @@ def test_it_adds_its_labels(extended):
     [
         (lambda v: v.update(keep_label="newsletter"), "keep different labels"),
         (lambda v: v.update(extension=v["files"]["ngrams.npz"]), "cannot have an extension itself"),
-        (lambda v: v.update(labels=["content", "donation_request"], thresholds={"careful": {}, "balanced": {}},
-                            precision={}), "there already"),
+        (lambda v: v.update(labels=["content", "donation_request"], precision={},
+                            thresholds={"careful": {}, "balanced": {}}), "there already"),
         (lambda v: v.update(format_version=2), "format version 2"),
     ],
 )  # fmt: skip

@@ -27,7 +27,7 @@ from environment import about
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path("src/boilerplate_clf")
-TIMEOUT = 120
+TIMEOUT = 60
 """Seconds after which a fault counts as seen: it makes the tests hang."""
 
 MODULES = {

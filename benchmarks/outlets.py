@@ -79,7 +79,7 @@ PAGES: tuple[tuple[str, ...], ...] = (
         "Zehn Stipendien zu je 5.000 Euro vergibt die Hartwig-Stiftung in diesem Jahr.",
         "Das Geld stammt aus Spenden von Lesern, die {} im vergangenen Advent gesammelt hatte.",
         "Unter den Geförderten ist eine Volontärin von {}.",
-        "Guter Journalismus kostet Geld. Werden Sie Mitglied bei {}: Sie machen Recherchen wie diese möglich.",
+        "Guter Journalismus kostet Geld. Werden Sie Mitglied bei {}, damit Recherchen wie diese gelingen.",
         "Schon ab 4 Euro im Monat sind Sie dabei.",
     ),
     (

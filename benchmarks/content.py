@@ -47,16 +47,19 @@ REGISTERS = {
 """Register -> corpora. The articles of news_fang_covid were scraped, and some do hold appeals."""
 
 PAGE = 40
+OF_ONE = 200
+"""Paragraphs that one document may give: a session of a parliament has thousands."""
+
 TRICKIEST = 2000
 
 
 def pages(folder: Path, names: Sequence[str], number: int) -> Iterator[tuple[str, list[str]]]:
-    """Yield corpus and paragraphs of pages, each corpus as often as it is large, ``number`` paragraphs in all."""
+    """Yield corpus and paragraphs of pages, the larger corpus the more, ``number`` paragraphs in all."""
     documents = [(name, d) for name in names for d in iter_documents(folder / f"{name}.txt.xz")]
     random.Random(0).shuffle(documents)
     left = number
     for name, document in documents:
-        for start in range(0, len(document), PAGE):
+        for start in range(0, min(len(document), OF_ONE), PAGE):
             if left <= 0:
                 return
             page = document[start : start + PAGE][:left]
@@ -100,9 +103,8 @@ def main() -> None:
     print(row_of("**all**", "", total, appeals))
     files = sorted({name for _, name in counts})
     digests = ", ".join(f"{n} `{sha256_file(arguments.corpora / f'{n}.txt.xz')[:8]}`" for n in files)
-    print(
-        f"\n{about('python benchmarks/content.py', model=arguments.model)} Mode {arguments.mode}. Data: {digests}."
-    )
+    print(f"\n{about('python benchmarks/content.py', model=arguments.model)}")
+    print(f"Mode {arguments.mode}. Data: {digests}.")
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     with arguments.output.open("w", encoding="utf-8") as stream:
         stream.writelines(json.dumps(row, ensure_ascii=False) + "\n" for _, row in tricky)

@@ -74,9 +74,10 @@ def main() -> None:
     parser.add_argument("--paragraphs", type=int, default=100_000)
     parser.add_argument("--model", type=Path, default=shipped_bundle())
     parser.add_argument("--mode", default="balanced")
+    parser.add_argument("--threads", type=int)
     parser.add_argument("--output", type=Path, default=Path("runs/content/trickiest.jsonl"))
     arguments = parser.parse_args()
-    classifier = Classifier(arguments.model, mode=arguments.mode)
+    classifier = Classifier(arguments.model, mode=arguments.mode, threads=arguments.threads)
     appeals = [label for label in LABELS if label != CONTENT]
     counts: dict[tuple[str, str], Counter[str]] = {}
     tricky: list[tuple[float, dict[str, Any]]] = []

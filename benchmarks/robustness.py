@@ -125,9 +125,10 @@ def main() -> None:
     parser.add_argument("data", nargs="?", type=Path, default=Path("../shared/gold/dev.jsonl"))
     parser.add_argument("--model", type=Path, default=shipped_bundle())
     parser.add_argument("--mode", default="balanced")
+    parser.add_argument("--threads", type=int)
     parser.add_argument("--pages", type=int, help="only the first N pages")
     arguments = parser.parse_args()
-    classifier = Classifier(arguments.model, mode=arguments.mode)
+    classifier = Classifier(arguments.model, mode=arguments.mode, threads=arguments.threads)
     with arguments.data.open(encoding="utf-8") as stream:
         records = [json.loads(line) for line in stream][: arguments.pages]
     pages = [[p["text"] for p in record["paragraphs"]] for record in records]

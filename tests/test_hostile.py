@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import onnxruntime
@@ -84,6 +85,25 @@ def test_odd_characters_stay_as_they_are_and_harm_no_other_paragraph(classifier,
     assert [str(p.label) for p in document][::2] == ["content", "donation_request"]
     assert "".join(text[p.start : p.end] for p in document) == text.replace("\n", "")
     json.loads(json.dumps(document.to_dict()))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda text: text.replace("ar", "a\u00adr"),
+        lambda text: text.replace(" ", "\u00a0"),
+        lambda text: text.replace("e", "\u200b\u2060e"),
+        lambda text: unicodedata.normalize("NFD", text),
+    ],
+    ids=["soft hyphens", "NBSP", "zero-width characters", "decomposed"],
+)
+def test_spellings_that_nobody_sees_change_no_score(classifier, write):
+    lines = (ROOT / "examples" / "artikel.txt").read_text(encoding="utf-8").splitlines()
+    written = [write(line) for line in lines]
+    assert written != lines
+    before, after = classifier.predict(lines), classifier.predict(written)
+    assert [p.scores for p in after] == [p.scores for p in before]
+    assert [p.text for p in after] == written
 
 
 @pytest.mark.parametrize("unit", ["x", "ß", "\u0301", "👍", "[PAR]", "\ud800", "-", "\u200bx"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -19,7 +21,9 @@ from boilerplate_clf.inference.explain import explain
 from boilerplate_clf.inference.scorer import Scorer
 from boilerplate_clf.labels import as_label
 from boilerplate_clf.limits import HEAD_CHARS, MAX_DOCUMENT_CHARS, MAX_PARAGRAPHS, TAIL_CHARS
-from boilerplate_clf.text import Span, split_paragraphs, trim
+from boilerplate_clf.text import INVISIBLE, Span, split_paragraphs, trim
+
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
 
 _CHUNK_DOCUMENTS = 32
 _CHUNK_CHARS = 500_000
@@ -234,15 +238,19 @@ def model_texts(paragraphs: Sequence[str]) -> list[str]:
 
 
 def model_text(text: str, span: Span) -> str:
-    """Return what the model sees of a paragraph: bounded, and valid Unicode.
+    """Return what the model sees of a paragraph: bounded, and in one spelling.
 
     The middle of a very long paragraph is left out before anything is computed, which keeps the cost of
-    hostile input bounded; lone surrogates, which UTF-8 cannot hold, become "?".
+    hostile input bounded; lone surrogates, which UTF-8 cannot hold, become "?". Soft hyphens and other
+    invisible characters are left out and characters composed, as the tokenizer does for the encoder:
+    to the n-gram model, a word with a soft hyphen would be two others.
     """
     if span.end - span.start > HEAD_CHARS + TAIL_CHARS:
         part = text[span.start : span.start + HEAD_CHARS] + " " + text[span.end - TAIL_CHARS : span.end]
     else:
         part = text[span.start : span.end]
+    if not part.isascii():
+        part = unicodedata.normalize("NFC", _INVISIBLE.sub("", part))
     return part.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -13,10 +13,11 @@ from typing import NamedTuple
 # Everything that str.splitlines() splits at: LF, VT, FF, CR, FS, GS, RS, NEL, LS, PS.
 _LINE = re.compile("[^\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029]+")
 
-# \s covers NBSP and the typographic blanks; the rest is invisible: soft hyphen, zero-width
-# characters, bidi controls, word joiner, BOM, NUL.
-_BLANK = "\\s\x00\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
-_VISIBLE = re.compile(f"[^{_BLANK}]")
+INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+"""Soft hyphen, zero-width characters, bidi controls, word joiner, BOM; to stand in a pattern's brackets."""
+
+# \s covers NBSP and the typographic blanks.
+_VISIBLE = re.compile(f"[^\\s\x00{INVISIBLE}]")
 
 
 class Span(NamedTuple):

@@ -200,10 +200,10 @@ class Harness:
 
     def report(self, engine: str) -> None:
         """Print what was run."""
-        seconds = time.monotonic() - self.started
+        seconds, used = time.monotonic() - self.started, time.process_time()
         counts = ", ".join(f"{name} {count:,}" for name, count in sorted(self.runs.items()))
         print(
-            f"{datetime.date.today()}, engine {engine}, {seconds:.0f} s: "
+            f"{datetime.date.today()}, engine {engine}, {seconds:.0f} s ({used:.0f} s of CPU): "
             f"{sum(self.runs.values()):,} executions ({counts}), "
             f"slowest {self.slowest:.2f} s, {len(self.findings)} findings",
             flush=True,

@@ -110,7 +110,7 @@ def _selftest(folder: Path) -> list[Check]:
         return [*checks, ("int8/fp32", None, "the reference has no scores from before quantisation")]
     near = found.fp32_difference <= found.fp32_difference_at_freeze + TOLERANCE
     text = (
-        f"scores differ from those before quantisation by up to {found.fp32_difference:.6f} here, "
+        f"scores differ from those of {found.fp32_file} by up to {found.fp32_difference:.6f} here, "
         f"by {found.fp32_difference_at_freeze:.6f} where the reference was made"
     )
     return [*checks, ("int8/fp32", near, text)]

@@ -58,6 +58,8 @@ class Comparison:
     fp32_difference: float | None
     """From the scores before quantisation; None: the reference has none."""
     fp32_difference_at_freeze: float | None
+    fp32_file: str
+    """Name of the ONNX file that gave those."""
     made: dict[str, Any]
     """Date, versions and processor of the reference."""
 
@@ -121,6 +123,7 @@ def compare(bundle: Path) -> Comparison | None:
             _difference(scores, reference["scores"]),
             None if full is None else _difference(scores, full["scores"]),
             None if full is None else _difference(reference["scores"], full["scores"]),
+            "" if full is None else str(full["file"]),
             dict(reference["made"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -31,6 +31,9 @@ import numpy as np
 if TYPE_CHECKING:
     from boilerplate_clf import Classifier
 
+REPORT_EVERY = 300
+"""Seconds: a long run that is killed has not been for nothing."""
+
 Choose = Callable[[int], int]
 """A number from 0 to below the argument: by chance, or as the fuzzing engine has it."""
 
@@ -177,6 +180,7 @@ class Harness:
         self.slowest = 0.0
         self.findings: dict[str, Path] = {}
         self.started = time.monotonic()
+        self.next_report = self.started + REPORT_EVERY
 
     def one(self, choose: Choose) -> None:
         """Make an input and try it."""
@@ -197,9 +201,12 @@ class Harness:
                 self.findings[place].write_text(json.dumps(told, indent=2))
                 print(f"finding: {self.findings[place]}", file=sys.stderr, flush=True)
         self.slowest = max(self.slowest, time.monotonic() - begun)
+        if time.monotonic() > self.next_report:
+            self.report("so far")
 
     def report(self, engine: str) -> None:
         """Print what was run."""
+        self.next_report = time.monotonic() + REPORT_EVERY
         seconds, used = time.monotonic() - self.started, time.process_time()
         counts = ", ".join(f"{name} {count:,}" for name, count in sorted(self.runs.items()))
         print(

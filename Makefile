@@ -29,6 +29,7 @@ lint: .venv-test/installed
 # The shipped model, from raw text to models/: hours on a CPU; finished stages are skipped.
 model: teacher
 	.venv-test/bin/boilerplate-clf pipeline all --config configs/shipped.yaml --run $(RUN) --install models
+	.venv-test/bin/boilerplate-clf doctor --freeze --fp32 $(RUN)/export/model.fp32.onnx
 
 # What the shipped model learns from.
 teacher: .venv-test/installed

@@ -1,5 +1,6 @@
 """What several test files need."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -42,8 +43,33 @@ def edit_manifest(bundle):
     def edit(change):
         path = bundle / "bundle.json"
         value = json.loads(path.read_text())
+        value.pop("digest")
         change(value)
         path.write_text(json.dumps(value))
         return bundle
 
     return edit
+
+
+@pytest.fixture
+def nothing_runs(monkeypatch, request):
+    """Fail where an ONNX session is opened, except in tests marked ``may_run``."""
+    import onnxruntime
+
+    if "may_run" not in request.keywords:
+        monkeypatch.setattr(onnxruntime.InferenceSession, "__init__", lambda *_, **__: pytest.fail("it ran"))
+
+
+def list_anew(folder, name):
+    """Make bundle.json list a file as it is now."""
+    data = (folder / name).read_bytes()
+    manifest = json.loads((folder / "bundle.json").read_text())
+    manifest.pop("digest", None)
+    manifest["files"][name] = {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+    (folder / "bundle.json").write_text(json.dumps(manifest))
+
+
+def replace_file(folder, name, data):
+    """Put other contents into a bundle's file, and into its manifest."""
+    (folder / name).write_bytes(data)
+    list_anew(folder, name)

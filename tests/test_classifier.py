@@ -101,7 +101,7 @@ def test_too_large(classifier, monkeypatch):
     with pytest.raises(InputTooLargeError, match="at most 10"):
         classifier.predict("Ein langer Absatz.")
     monkeypatch.setattr("boilerplate_clf.inference.classifier.MAX_PARAGRAPHS", 1)
-    with pytest.raises(InputTooLargeError, match="2 paragraphs"):
+    with pytest.raises(InputTooLargeError, match="more than 1 paragraphs"):
         classifier.predict("a\nb")
 
 

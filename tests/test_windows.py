@@ -30,6 +30,31 @@ def test_every_paragraph_is_kept_once_and_no_window_is_too_long(paragraphs, wind
         assert len(w.keep) > 0
 
 
+@given(documents, st.integers(24, 80), st.integers(0, 10))
+def test_windows_hold_the_cut_paragraphs_and_go_forward(paragraphs, window, overlap):
+    limits = config(window=window, overlap=overlap)
+    rows = [[PAR, *cut(ids, limits)] for ids in paragraphs]
+    made = make_windows(paragraphs, limits)
+    for number, w in enumerate(made):
+        stop = w.first + len(w.markers)
+        expected = [token for row in rows[w.first : stop] for token in row]
+        first, last = number == 0, number == len(made) - 1
+        assert w.ids == [*([CLS] if first else []), *expected, *([SEP] if last else [])]
+        assert first == (w.first == 0) and last == (stop == len(rows))
+        if not last:  # what comes next did not fit
+            assert len(expected) + len(rows[stop]) > window - 2
+    for before, after in pairwise(made):
+        stop = before.first + len(before.markers)
+        assert before.first < after.first <= stop
+        shared = sum(map(len, rows[after.first : stop]))
+        # As much context as was asked for, unless that would leave no room to go forward.
+        one_more = shared + len(rows[after.first - 1]) + len(rows[stop])
+        assert shared >= overlap or after.first == before.first + 1 or one_more > window - 2
+        # Of what two windows share, each is asked about the half that it sees more of.
+        middle = (after.first + stop) / 2
+        assert abs(before.keep.stop - middle) <= 0.5 and before.keep.stop == after.keep.start
+
+
 def test_document_edges_are_marked_and_window_edges_are_not():
     made = make_windows([[11] * 8] * 20, config())
     assert len(made) > 2

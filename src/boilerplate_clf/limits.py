@@ -31,3 +31,6 @@ MAX_BUNDLE_FILE_BYTES = 512 * 2**20
 
 MAX_MANIFEST_BYTES = 2**20
 """Size of ``bundle.json``."""
+
+MAX_WINDOW_TOKENS = 16_384
+"""Of an encoder's window: what it computes grows with the square of it."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boilerplate_clf.bundle.manifest import (
+    CARD,
     EXTENSION,
     MANIFEST,
     MODEL,
@@ -14,13 +15,16 @@ from boilerplate_clf.bundle.manifest import (
     FileEntry,
     Manifest,
 )
-from boilerplate_clf.bundle.onnx_safety import check_onnx
-from boilerplate_clf.errors import BundleFormatError, BundleIntegrityError, BundleNotFoundError
+from boilerplate_clf.bundle.onnx_safety import check_onnx, output_width
+from boilerplate_clf.errors import BundleError, BundleFormatError, BundleIntegrityError, BundleNotFoundError
 from boilerplate_clf.files import sha256_bytes
 from boilerplate_clf.limits import MAX_BUNDLE_FILE_BYTES, MAX_MANIFEST_BYTES
 
 SHIPPED = "de-news-small"
 """Name of the bundle that comes with the package."""
+
+_NAMED = 5
+"""Of the files that do not belong to a bundle, so many are named."""
 
 
 @dataclass(frozen=True)
@@ -103,11 +107,16 @@ def load_bundle(path: Path) -> Bundle:
 
     Raises:
         BundleNotFoundError: no such folder, or no ``bundle.json`` in it.
-        BundleFormatError: ``bundle.json`` is not valid, or the tokenizer does not fit it.
-        BundleIntegrityError: a file is missing, altered, oversized or a link out of the folder.
+        BundleFormatError: ``bundle.json`` is not valid, or the ONNX file is for another number of labels.
+        BundleIntegrityError: a file is missing, altered, oversized, unreadable, not listed in ``bundle.json``
+            or a link out of the folder.
         UnsafeModelError: the ONNX file refers to other files or foreign operators.
     """
-    return _load(path, None)
+    try:
+        return _load(path, None)
+    except OSError as error:
+        place, cause = error.filename or path, error.strerror or error
+        raise BundleIntegrityError(f"{place}: cannot be read: {cause}") from error
 
 
 def _load(path: Path, expected: FileEntry | None) -> Bundle:
@@ -117,6 +126,7 @@ def _load(path: Path, expected: FileEntry | None) -> Bundle:
         raise BundleNotFoundError(f"{path}: no such folder: give the folder of a model bundle")
     if not manifest_path.is_file():
         raise BundleNotFoundError(f"{path}: no {MANIFEST} in this folder: it is not a model bundle")
+    _refuse_links(path, MANIFEST)
     if manifest_path.stat().st_size > MAX_MANIFEST_BYTES:
         raise BundleIntegrityError(f"{manifest_path}: larger than {MAX_MANIFEST_BYTES:,} bytes")
     data = manifest_path.read_bytes() if expected is None else _read_verified(path, MANIFEST, expected)
@@ -126,13 +136,19 @@ def _load(path: Path, expected: FileEntry | None) -> Bundle:
         raise BundleFormatError(f"{manifest_path}: not UTF-8") from error
     try:
         manifest = Manifest.from_json(text)
-    except BundleFormatError as error:
-        raise BundleFormatError(f"{path}: {error}") from error
+    except BundleError as error:
+        raise type(error)(f"{path}: {error}") from error
+    _refuse_others(path, manifest)
     contents = {name: _read_verified(path, name, entry) for name, entry in manifest.files.items()}
     model, tokenizer_json = None, ""
     if manifest.windows is not None:
         model = contents[MODEL]
         check_onnx(model, str(path / MODEL))
+        if (width := output_width(model)) not in (None, len(manifest.labels)):
+            raise BundleFormatError(
+                f"{path / MODEL}: gives {width} scores a paragraph, but {MANIFEST} has "
+                f"{len(manifest.labels)} labels"
+            )
         try:
             tokenizer_json = contents[TOKENIZER].decode("utf-8")
         except UnicodeDecodeError as error:
@@ -142,8 +158,7 @@ def _load(path: Path, expected: FileEntry | None) -> Bundle:
     if manifest.extension is not None:
         if expected is not None:
             raise BundleFormatError(f"{path}: an extension cannot have an extension itself")
-        if (path / EXTENSION).is_symlink():
-            raise BundleIntegrityError(f"{path / EXTENSION}: a link that leads out of the bundle")
+        _refuse_links(path, EXTENSION)
         extension = _load(path / EXTENSION, manifest.extension)
         if extension.manifest.keep_label != manifest.keep_label:
             raise BundleFormatError(f"{path}: model and extension keep different labels")
@@ -153,17 +168,32 @@ def _load(path: Path, expected: FileEntry | None) -> Bundle:
     return bundle
 
 
+def _refuse_others(folder: Path, manifest: Manifest) -> None:
+    """Refuse what ``bundle.json`` does not list; the card is for people, and never read."""
+    listed = {MANIFEST, CARD, *manifest.files, *((EXTENSION,) if manifest.extension else ())}
+    if others := sorted({item.name for item in folder.iterdir()} - listed):
+        raise BundleIntegrityError(
+            f"{folder}: holds {', '.join(others[:_NAMED])}, which {MANIFEST} does not list: remove what "
+            "does not belong to the bundle"
+        )
+
+
+def _refuse_links(folder: Path, name: str) -> None:
+    if (folder / name).resolve() != folder.resolve() / name:
+        raise BundleIntegrityError(f"{folder / name}: a link, which a bundle must not hold")
+
+
 def _read_verified(folder: Path, name: str, entry: FileEntry) -> bytes:
     path = folder / name
     if not path.is_file():
         raise BundleIntegrityError(f"{path}: missing, though {MANIFEST} lists it")
-    if path.resolve().parent != folder.resolve():
-        raise BundleIntegrityError(f"{path}: a link that leads out of the bundle")
+    _refuse_links(folder, name)
     if entry.size > MAX_BUNDLE_FILE_BYTES:
         raise BundleIntegrityError(f"{path}: larger than {MAX_BUNDLE_FILE_BYTES:,} bytes")
     if (size := path.stat().st_size) != entry.size:
         raise BundleIntegrityError(f"{path}: {size:,} bytes, but {MANIFEST} says {entry.size:,}")
-    data = path.read_bytes()
+    with path.open("rb") as stream:
+        data = stream.read(entry.size + 1)  # no more than that, though it should grow meanwhile
     if sha256_bytes(data) != entry.sha256:
         raise BundleIntegrityError(f"{path}: altered: its SHA-256 is not the one in {MANIFEST}")
     return data

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
-import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from boilerplate_clf.errors import BundleFormatError
+from boilerplate_clf.errors import BundleFormatError, BundleIntegrityError
+from boilerplate_clf.files import sha256_bytes
 from boilerplate_clf.inference.cascade import Cascade, as_cascade
 from boilerplate_clf.inference.chain import Chain, as_chain
 from boilerplate_clf.inference.decide import TUNED_MODES
 from boilerplate_clf.inference.windows import WindowConfig
+from boilerplate_clf.limits import MAX_WINDOW_TOKENS
 
 FORMAT_VERSION = 3
 MAX_LOG_WEIGHT = 50.0
 MAX_CONTEXT = 1000
 """Of the chain: e**50 still leaves room in a float for sums."""
+MAX_FACTOR = 1000.0
+"""Of what multiplies or divides scores: none of them can then leave the range of a float."""
+
+DIGEST = "digest"
+"""Field of ``bundle.json`` with the SHA-256 of the others."""
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 MANIFEST = "bundle.json"
 MODEL = "model.onnx"
@@ -67,8 +75,9 @@ class Manifest:
     format_version: int = FORMAT_VERSION
 
     def to_json(self) -> str:
-        """Return the text of ``bundle.json``."""
-        return json.dumps(asdict(self), ensure_ascii=False, indent=2) + "\n"
+        """Return the text of ``bundle.json``, with a digest of itself as its last field."""
+        value = json.loads(json.dumps(asdict(self)))
+        return json.dumps(value | {DIGEST: _digest(value)}, ensure_ascii=False, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:
@@ -77,13 +86,18 @@ class Manifest:
         Raises:
             BundleFormatError: not JSON, unknown format version, a field missing, unknown or with
                 a value that makes no sense; the field is named.
+            BundleIntegrityError: its digest is not that of its contents.
         """
         try:
             raw = json.loads(text)
-        except ValueError as error:
+            if not isinstance(raw, dict):
+                raise BundleFormatError("bundle.json is not an object")
+            # Bundles of releases before 0.5 have no digest.
+            altered = DIGEST in raw and raw.pop(DIGEST) != _digest(raw)
+        except (ValueError, RecursionError) as error:
             raise BundleFormatError(f"bundle.json is not JSON: {error}") from error
-        if not isinstance(raw, dict):
-            raise BundleFormatError("bundle.json is not an object")
+        if altered:
+            raise BundleIntegrityError("bundle.json is altered: its digest is not that of its contents")
         found = raw.get("format_version")
         if found != FORMAT_VERSION:
             raise BundleFormatError(
@@ -100,9 +114,9 @@ class Manifest:
             manifest = cls(
                 name=_text(raw, "name"),
                 version=_text(raw, "version"),
-                labels=tuple(raw["labels"]),
+                labels=_names(raw, "labels"),
                 keep_label=_text(raw, "keep_label"),
-                windows=None if raw["windows"] is None else WindowConfig(**raw["windows"]),
+                windows=_windows(raw["windows"]),
                 chain=as_chain(raw["chain"]),
                 thresholds={
                     str(mode): {str(k): float(v) for k, v in values.items()}
@@ -125,11 +139,7 @@ class Manifest:
 
     def _check(self) -> None:
         names = self.labels
-        if (
-            len(names) < 2
-            or len(set(names)) != len(names)
-            or not all(isinstance(n, str) and n for n in names)
-        ):
+        if len(names) < 2 or len(set(names)) != len(names):
             raise BundleFormatError("bundle.json: 'labels' must be at least two different names")
         if self.keep_label not in names:
             raise BundleFormatError(f"bundle.json: keep_label {self.keep_label!r} is not a label")
@@ -142,11 +152,14 @@ class Manifest:
                 raise BundleFormatError("bundle.json: thresholds must lie between 0 and 1")
         if unknown := set(self.precision) - set(names):
             raise BundleFormatError(f"bundle.json: precision of unknown labels {sorted(unknown)}")
+        for curve in self.precision.values():
+            if not all(0 <= value <= 1 for point in curve for value in point):
+                raise BundleFormatError("bundle.json: points of 'precision' must lie between 0 and 1")
         _check_chain("chain", self.chain, len(names))
         if self.cascade is not None:
             self._check_cascade(self.cascade)
-        if not (math.isfinite(self.ngram_weight) and self.ngram_weight >= 0):
-            raise BundleFormatError("bundle.json: 'ngram_weight' must not be negative")
+        if not 0 <= self.ngram_weight <= MAX_FACTOR:
+            raise BundleFormatError(f"bundle.json: 'ngram_weight' must lie between 0 and {MAX_FACTOR}")
         if self.windows is None and not self.ngram_weight:
             raise BundleFormatError("bundle.json: neither an encoder nor an n-gram model")
         encoder = (MODEL, TOKENIZER) if self.windows is not None else ()
@@ -155,7 +168,7 @@ class Manifest:
                 raise BundleFormatError(f"bundle.json: 'files' lacks {needed}")
         for name in self.files:
             # A name is looked up inside the bundle's folder only.
-            if "/" in name or "\\" in name or name in {"", ".", "..", MANIFEST}:
+            if not _FILE_NAME.fullmatch(name) or name in {MANIFEST, CARD, EXTENSION}:
                 raise BundleFormatError(f"bundle.json: file name {name!r} is not allowed")
 
     def _check_cascade(self, cascade: Cascade) -> None:
@@ -167,13 +180,17 @@ class Manifest:
         for name in ("context", "context_head", "context_tail"):
             if type(value := getattr(cascade, name)) is not int or not 0 <= value <= MAX_CONTEXT:
                 raise BundleFormatError(f"bundle.json: 'cascade.{name}' must lie between 0 and {MAX_CONTEXT}")
-        if not (math.isfinite(cascade.ngram_weight) and cascade.ngram_weight > 0):
-            raise BundleFormatError("bundle.json: 'cascade.ngram_weight' must be a positive number")
+        if not 0 < cascade.ngram_weight <= MAX_FACTOR:
+            raise BundleFormatError(
+                f"bundle.json: 'cascade.ngram_weight' must lie between 0 and {MAX_FACTOR}"
+            )
 
 
 def _check_chain(name: str, chain: Chain, size: int) -> None:
-    if not (math.isfinite(chain.temperature) and chain.temperature > 0):
-        raise BundleFormatError(f"bundle.json: '{name}.temperature' must be a positive number")
+    if not 1 / MAX_FACTOR <= chain.temperature <= MAX_FACTOR:
+        raise BundleFormatError(
+            f"bundle.json: '{name}.temperature' must be positive, from {1 / MAX_FACTOR} to {MAX_FACTOR}"
+        )
     if len(chain.bias) not in (0, size) or [len(row) for row in chain.transitions] not in (
         [],
         [size] * size,
@@ -183,8 +200,30 @@ def _check_chain(name: str, chain: Chain, size: int) -> None:
         raise BundleFormatError(f"bundle.json: '{name}' has a weight beyond {MAX_LOG_WEIGHT}")
 
 
+def _digest(value: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of JSON values, however they are written: it tells damage, not the author."""
+    return sha256_bytes(json.dumps(value, sort_keys=True).encode())
+
+
 def _entry(raw: Mapping[str, Any]) -> FileEntry:
     return FileEntry(str(raw["sha256"]), int(raw["size"]))
+
+
+def _names(raw: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    values = raw[key]
+    if not isinstance(values, list) or not all(isinstance(value, str) and value for value in values):
+        raise TypeError(f"{key} must be a list of non-empty strings")
+    return tuple(values)
+
+
+def _windows(raw: Mapping[str, Any] | None) -> WindowConfig | None:
+    if raw is None:
+        return None
+    if not all(type(value) is int and 0 <= value < 2**31 for value in raw.values()):
+        raise ValueError("windows must be whole numbers, not negative")
+    if raw["window_tokens"] > MAX_WINDOW_TOKENS:
+        raise ValueError(f"windows of more than {MAX_WINDOW_TOKENS:,} tokens")
+    return WindowConfig(**raw)
 
 
 def _text(raw: Mapping[str, Any], key: str) -> str:

@@ -1,4 +1,4 @@
-"""Refusing ONNX files that reach outside themselves, before onnxruntime sees them.
+"""Refusing ONNX files that reach outside themselves, or are for other labels, before onnxruntime sees them.
 
 External tensor data have been a way to read foreign files again and again (CVE-2022-25882,
 CVE-2024-27318, CVE-2026-27489). The base install has no ``onnx`` package, so this module walks the
@@ -17,6 +17,12 @@ _DOMAINS = {"", "ai.onnx", "com.microsoft"}
 
 _MAX_DEPTH = 32
 
+_ORT_FORMAT = b"ORTM"
+"""At byte 4 it makes onnxruntime read the file as a FlatBuffer, whatever else it may be."""
+
+_MAX_KEY = 2**32
+"""protobuf reads a field's key modulo this."""
+
 # message -> field number -> message of the field's value
 _SCHEMA: dict[str, dict[int, str]] = {
     "Model": {7: "Graph", 8: "OperatorSet", 20: "Training", 25: "Function"},
@@ -29,6 +35,9 @@ _SCHEMA: dict[str, dict[int, str]] = {
 }
 _DOMAIN_FIELD = {"OperatorSet": 1, "Node": 7}
 _TENSOR_EXTERNAL_DATA, _TENSOR_LOCATION = 13, 14
+# Model.graph, Graph.output, ValueInfo.type, Type.tensor_type, Tensor.shape
+_OUTPUT_SHAPE = (7, 12, 2, 1, 2)
+_DIMENSION, _DIMENSION_VALUE = 1, 1
 
 
 def check_onnx(data: bytes, name: str) -> None:
@@ -39,9 +48,33 @@ def check_onnx(data: bytes, name: str) -> None:
             operators that onnxruntime does not bring itself.
     """
     try:
+        if data[4:8] == _ORT_FORMAT:
+            raise ValueError("onnxruntime's own format")
         _walk(memoryview(data), "Model", name, 0)
     except (IndexError, ValueError) as error:
         raise UnsafeModelError(f"{name}: not an ONNX file") from error
+
+
+def output_width(data: bytes) -> int | None:
+    """Return the declared size of the last dimension of the graph's first output: its number of labels.
+
+    Args:
+        data: an ONNX file that :func:`check_onnx` has passed.
+
+    Returns:
+        None where the size is not declared or not fixed.
+    """
+    part = memoryview(data)
+    for wanted in _OUTPUT_SHAPE:
+        inner = next((value for number, value in _fields(part) if number == wanted), None)
+        if not isinstance(inner, memoryview):
+            return None
+        part = inner
+    width = None
+    for number, dimension in _fields(part):
+        if number == _DIMENSION and isinstance(dimension, memoryview):
+            width = next((value for n, value in _fields(dimension) if n == _DIMENSION_VALUE), None)
+    return width if isinstance(width, int) else None
 
 
 def _walk(data: memoryview, message: str, name: str, depth: int) -> None:
@@ -49,7 +82,7 @@ def _walk(data: memoryview, message: str, name: str, depth: int) -> None:
         raise UnsafeModelError(f"{name}: graphs nested deeper than {_MAX_DEPTH}")
     for number, value in _fields(data):
         if message == "Tensor":
-            if number == _TENSOR_EXTERNAL_DATA or (number == _TENSOR_LOCATION and value == 1):
+            if number == _TENSOR_EXTERNAL_DATA or (number == _TENSOR_LOCATION and value != 0):
                 raise UnsafeModelError(f"{name}: refers to data outside the file, which is refused")
         elif number == _DOMAIN_FIELD.get(message) and isinstance(value, memoryview):
             domain = bytes(value).decode("utf-8", "replace")
@@ -66,6 +99,8 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     at = 0
     while at < len(data):
         key, at = _varint(data, at)
+        if key >= _MAX_KEY:
+            raise ValueError("field number too large")
         number, wire = key >> 3, key & 7
         if wire == 0:
             value, at = _varint(data, at)

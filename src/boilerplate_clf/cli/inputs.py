@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -114,7 +115,7 @@ def _read_jsonl(first: bytes, stream: BinaryIO, source: str) -> Iterator[Record 
 
 
 def _lines(first: bytes, stream: BinaryIO) -> Iterator[bytes]:
-    yield from first.splitlines(keepends=True) if first else ()
+    yield from io.BytesIO(first)  # blank lines may stand before it
     while line := stream.readline(MAX_RECORD_BYTES + 1):
         yield line
         if len(line) > MAX_RECORD_BYTES:  # throw the rest of an oversized line away

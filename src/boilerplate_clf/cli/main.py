@@ -15,6 +15,7 @@ from boilerplate_clf.cli.annotate import annotate
 from boilerplate_clf.cli.annotate_next import annotate_next
 from boilerplate_clf.cli.check import check
 from boilerplate_clf.cli.clean import clean
+from boilerplate_clf.cli.doctor import doctor
 from boilerplate_clf.cli.evaluate import evaluate
 from boilerplate_clf.cli.guard import INTERRUPTED, guarded
 from boilerplate_clf.cli.info import info
@@ -23,6 +24,7 @@ from boilerplate_clf.cli.learning_curve import learning_curve
 from boilerplate_clf.cli.pipeline import pipeline
 from boilerplate_clf.cli.predict import predict
 from boilerplate_clf.cli.train import train
+from boilerplate_clf.cli.verify import verify
 
 app = typer.Typer(
     name="boilerplate-clf",
@@ -58,7 +60,7 @@ def _root(
 
 
 own_labels = (check, learning_curve, train, annotate_next, label)
-for command in (predict, clean, annotate, info, evaluate, *own_labels, pipeline):
+for command in (predict, clean, annotate, info, verify, doctor, evaluate, *own_labels, pipeline):
     app.command()(guarded(command))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -25,7 +27,9 @@ from boilerplate_clf.limits import (
     MAX_PARAGRAPHS,
     TAIL_CHARS,
 )
-from boilerplate_clf.text import Span, split_paragraphs, trim
+from boilerplate_clf.text import INVISIBLE, Span, split_paragraphs, trim
+
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
 
 _CHUNK_DOCUMENTS = 32
 _CHUNK_CHARS = 500_000
@@ -246,15 +250,19 @@ def model_texts(paragraphs: Sequence[str]) -> list[str]:
 
 
 def model_text(text: str, span: Span) -> str:
-    """Return what the model sees of a paragraph: bounded, and valid Unicode.
+    """Return what the model sees of a paragraph: bounded, and in one spelling.
 
     The middle of a very long paragraph is left out before anything is computed, which keeps the cost of
-    hostile input bounded; lone surrogates, which UTF-8 cannot hold, become "?".
+    hostile input bounded; lone surrogates, which UTF-8 cannot hold, become "?". Soft hyphens and other
+    invisible characters are left out and characters composed, as the tokenizer does for the encoder:
+    to the n-gram model, a word with a soft hyphen would be two others.
     """
     if span.end - span.start > HEAD_CHARS + TAIL_CHARS:
         part = text[span.start : span.start + HEAD_CHARS] + " " + text[span.end - TAIL_CHARS : span.end]
     else:
         part = text[span.start : span.end]
+    if not part.isascii():
+        part = unicodedata.normalize("NFC", _INVISIBLE.sub("", part))
     return part.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -266,7 +274,8 @@ def _spans(document: str | Sequence[str]) -> list[Span]:
     """
     if isinstance(document, str):
         _check_size(len(document))
-        spans = split_paragraphs(document)
+        # Of a text with millions of lines no more is made than tells that it is too large.
+        spans = list(islice(split_paragraphs(document), MAX_PARAGRAPHS + 1))
     elif isinstance(document, Sequence) and not isinstance(document, (bytes, bytearray)):
         for index, item in enumerate(document):
             if not isinstance(item, str):
@@ -276,7 +285,7 @@ def _spans(document: str | Sequence[str]) -> list[Span]:
     else:
         raise InputError(f"a document is a str or a sequence of str, not {type(document).__name__}")
     if len(spans) > MAX_PARAGRAPHS:
-        raise InputTooLargeError(f"{len(spans):,} paragraphs: at most {MAX_PARAGRAPHS:,} are taken")
+        raise InputTooLargeError(f"more than {MAX_PARAGRAPHS:,} paragraphs, which is the most that are taken")
     return spans
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from boilerplate_clf.errors import BundleFormatError
 from boilerplate_clf.inference.cascade import Cascade
 from boilerplate_clf.inference.session import Session
 from boilerplate_clf.inference.windows import Window, WindowConfig, cut, make_windows
@@ -24,11 +25,19 @@ class Encoder:
         session: of the model.
         windows: how its sequences are made.
         labels: number of labels.
+
+    Raises:
+        BundleFormatError: not such a file, or not one for these windows.
     """
 
     def __init__(self, tokenizer_json: str, session: Session, windows: WindowConfig, labels: int) -> None:
         """Load the tokenizer."""
-        self._tokenizer = Tokenizer.from_str(tokenizer_json)
+        try:
+            self._tokenizer = Tokenizer.from_str(tokenizer_json)
+        except Exception as error:  # tokenizers has no type of its own
+            raise BundleFormatError(f"tokenizer.json cannot be read: {error}") from error
+        if max(windows.cls_id, windows.sep_id, windows.marker_id) >= self._tokenizer.get_vocab_size():
+            raise BundleFormatError("bundle.json: 'windows' has ids that tokenizer.json lacks")
         # A literal "[SEP]" in a text must stay text, or it would forge a slot for a label.
         self._tokenizer.encode_special_tokens = True
         self._tokenizer.no_padding()

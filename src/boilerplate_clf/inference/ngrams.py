@@ -13,7 +13,6 @@ import functools
 import io
 import re
 import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,8 +30,6 @@ Floats = npt.NDArray[np.float32]
 
 _WORD = re.compile(r"\w\w+")
 _ORDERS = (2, 3, 4, 5)
-_UNREADABLE = (ValueError, LookupError, OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
-"""What numpy and zipfile raise for a file that is none of theirs."""
 _CHUNK = 128
 """Paragraphs at a time: bounds the memory that a long document takes."""
 
@@ -211,7 +208,9 @@ class NgramScorer:
             if not (np.isfinite(table).all() and np.isfinite(bias).all()):
                 raise ValueError("it holds what is no number")
             return cls(keys, table, bias, cache)
-        except _UNREADABLE as error:
+        except BundleFormatError:
+            raise
+        except Exception as error:  # numpy and zipfile raise a dozen unrelated types, MemoryError among them
             raise BundleFormatError(f"ngrams.npz cannot be read: {error}") from error
 
     def log_probabilities(self, texts: Sequence[str]) -> Floats:

@@ -39,11 +39,12 @@ class Scorer:
         self.keep = self.labels.index(manifest.keep_label)
         self._own, self._chain, self._cascade = own, manifest.chain, manifest.cascade
         self._ngram_weight = manifest.ngram_weight
+        # First what is only read: of a bundle that is refused nothing has run.
+        self._ngrams = NgramScorer.from_bytes(bundle.ngrams, own, cache) if bundle.ngrams else None
         self._encoder: Encoder | None = None
         if bundle.model is not None and manifest.windows is not None:
             session = Session(bundle.model, own, threads)
             self._encoder = Encoder(bundle.tokenizer_json, session, manifest.windows, own)
-        self._ngrams = NgramScorer.from_bytes(bundle.ngrams, own, cache) if bundle.ngrams else None
         self._extension = None if bundle.extension is None else Scorer(bundle.extension, threads, cache)
 
     def probabilities(self, documents: Sequence[Sequence[str]]) -> list[Floats]:

@@ -73,7 +73,7 @@ class Session:
         depend on which documents happen to share its call.
 
         Raises:
-            BundleFormatError: the model gives scores of another shape, or no numbers.
+            BundleFormatError: the model cannot be run, or gives scores of another shape, or no numbers.
         """
         if os.getpid() != self._process:
             # After a fork the threads of the parent's session are gone: a call would wait for ever.
@@ -85,7 +85,10 @@ class Session:
     def _forward(self, window: Window) -> Floats:
         ids = np.asarray([window.ids], np.int64)
         markers = np.asarray([window.markers], np.int64)
-        logits = self._session.run(None, {"input_ids": ids, "markers": markers})[0]
+        try:
+            logits = self._session.run(None, {"input_ids": ids, "markers": markers})[0]
+        except Exception as error:  # onnxruntime raises a dozen unrelated types
+            raise BundleFormatError(f"model.onnx cannot be run: {str(error).splitlines()[0]}") from error
         expected = (1, len(window.markers), self._labels)
         if logits.shape != expected:
             raise BundleFormatError(f"model.onnx gives scores of shape {logits.shape}, not {expected}")

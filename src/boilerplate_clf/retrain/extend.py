@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from boilerplate_clf.bundle.load import Bundle, load_bundle, shipped_bundle
-from boilerplate_clf.bundle.manifest import CARD, EXTENSION, MANIFEST
+from boilerplate_clf.bundle.manifest import CARD, EXTENSION, MANIFEST, FileEntry
 from boilerplate_clf.errors import DataError
-from boilerplate_clf.files import sha256_file, write_json
+from boilerplate_clf.files import atomic_write, sha256_file
 
 
 def bundle_to_extend(base: str) -> Bundle:
@@ -44,11 +43,11 @@ def join(bundle: Bundle, extension: Path, target: Path, name: str) -> None:
         shutil.copy(bundle.path / file, target / file)
     shutil.copytree(extension, target / EXTENSION)
     written = target / EXTENSION / MANIFEST
-    entry = {"sha256": sha256_file(written), "size": written.stat().st_size}
-    manifest: dict[str, Any] = json.loads(bundle.manifest.to_json())
-    before = f"{manifest['name']} {manifest['version']}"
-    manifest |= {"name": name, "version": "1", "extension": entry}
-    write_json(target / MANIFEST, manifest)
+    entry = FileEntry(sha256_file(written), written.stat().st_size)
+    before = f"{bundle.manifest.name} {bundle.manifest.version}"
+    manifest = replace(bundle.manifest, name=name, version="1", extension=entry)
+    with atomic_write(target / MANIFEST) as stream:
+        stream.write(manifest.to_json().encode())
     joined = load_bundle(target)
     added = ", ".join(f"`{label}`" for label in joined.labels if label not in bundle.labels)
     (target / CARD).write_text(

@@ -1,5 +1,5 @@
 """Paragraphs and their offsets."""
 
-from boilerplate_clf.text.paragraphs import Span, split_paragraphs, trim
+from boilerplate_clf.text.paragraphs import INVISIBLE, Span, split_paragraphs, trim
 
-__all__ = ["Span", "split_paragraphs", "trim"]
+__all__ = ["INVISIBLE", "Span", "split_paragraphs", "trim"]

@@ -7,15 +7,17 @@ paragraph. Nothing is normalised: a span is a pair of offsets into the text as i
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 # Everything that str.splitlines() splits at: LF, VT, FF, CR, FS, GS, RS, NEL, LS, PS.
 _LINE = re.compile("[^\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029]+")
 
-# \s covers NBSP and the typographic blanks; the rest is invisible: soft hyphen, zero-width
-# characters, bidi controls, word joiner, BOM, NUL.
-_BLANK = "\\s\x00\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
-_VISIBLE = re.compile(f"[^{_BLANK}]")
+INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+"""Soft hyphen, zero-width characters, bidi controls, word joiner, BOM; to stand in a pattern's brackets."""
+
+# \s covers NBSP and the typographic blanks.
+_VISIBLE = re.compile(f"[^\\s\x00{INVISIBLE}]")
 
 
 class Span(NamedTuple):
@@ -42,12 +44,14 @@ def trim(text: str, start: int = 0, end: int | None = None) -> Span:
     return Span(first.start(), last)
 
 
-def split_paragraphs(text: str) -> list[Span]:
-    r"""Return the spans of all non-blank lines, in order, trimmed.
+def split_paragraphs(text: str) -> Iterator[Span]:
+    r"""Yield the spans of all non-blank lines, in order, trimmed.
 
     >>> text = "Titel\r\n\r\n  Erster Absatz. \nZweiter."
     >>> [text[a:b] for a, b in split_paragraphs(text)]
     ['Titel', 'Erster Absatz.', 'Zweiter.']
     """
-    spans = (trim(text, line.start(), line.end()) for line in _LINE.finditer(text))
-    return [span for span in spans if span.end > span.start]
+    for line in _LINE.finditer(text):
+        span = trim(text, line.start(), line.end())
+        if span.end > span.start:
+            yield span

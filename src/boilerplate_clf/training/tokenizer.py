@@ -9,6 +9,7 @@ from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers, trainers
 from tokenizers.models import WordPiece
 
 from boilerplate_clf.errors import TrainingError
+from boilerplate_clf.text import INVISIBLE
 
 PAD, UNK, CLS, SEP, MASK = "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"
 PAR = "[PAR]"
@@ -27,7 +28,7 @@ def _normalizer() -> normalizers.Normalizer:
         [
             normalizers.NFC(),
             # soft hyphen, zero-width characters, bidi controls, BOM
-            normalizers.Replace(Regex("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"), ""),
+            normalizers.Replace(Regex(f"[{INVISIBLE}]"), ""),
             normalizers.Replace(Regex("[„“”‟«»]"), '"'),
             normalizers.Replace(Regex("[‚‘’‛‹›´`]"), "'"),
             normalizers.Replace(Regex("[‐‑‒–—―−]"), "-"),

@@ -10,9 +10,15 @@ from starlette.responses import Response
 
 from boilerplate_clf.files import sha256_bytes
 
-_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+_TYPES = {
+    "css": "text/css",
+    "html": "text/html",
+    "js": "text/javascript",
+    "svg": "image/svg+xml",
+    "txt": "text/plain",
+}
 _PAGES = {"/": "index.html", "/docs": "docs.html"}
-_ASSETS = ("app.js", "decide.js", "docs.js", "icon.svg", "style.css", "words.js")
+_ASSETS = ("app.js", "decide.js", "docs.css", "docs.js", "draw.js", "example.txt", "icon.svg", "style.css", "words.js")
 
 
 def page_routes() -> Mapping[str, Callable[[Request], Awaitable[Response]]]:

@@ -1,6 +1,7 @@
 """The HTTP service: answers, options, limits, errors."""
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -251,6 +252,24 @@ def test_a_request_that_takes_too_long(classifier):
         slow.go.set()
         wait_until(lambda: ask(port, "/v1/predict", {"text": TEXT}).status == 200)
         assert b"boilerplate_clf_in_flight 0.0" in ask(port, "/metrics").body
+
+
+def test_nobody_works_for_a_client_that_has_gone(classifier):
+    slow = Slow(classifier)
+    with serving(slow, concurrent=2) as port:
+        slow.go.clear()
+        body = json.dumps({"text": TEXT}).encode()
+        head = "POST /v1/predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
+        for client in clients:
+            client.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        wait_until(lambda: b"boilerplate_clf_in_flight 2.0" in ask(port, "/metrics").body)
+        for client in clients:
+            client.close()
+        wait_until(lambda: b"boilerplate_clf_in_flight 0.0" in ask(port, "/metrics").body)
+        assert b'route="/v1/predict",status="499"} 2.0' in ask(port, "/metrics").body
+        slow.go.set()
+        assert ask(port, "/v1/predict", {"text": TEXT}).status == 200
 
 
 def test_a_model_that_does_not_answer_is_not_ready(classifier, monkeypatch):

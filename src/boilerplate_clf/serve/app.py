@@ -28,7 +28,7 @@ from boilerplate_clf.serve.metrics import Metrics
 from boilerplate_clf.serve.middleware import Observe, error_response
 from boilerplate_clf.serve.openapi import describe, errors
 from boilerplate_clf.serve.page import page_routes
-from boilerplate_clf.serve.reading import Gate, parse, read_body
+from boilerplate_clf.serve.reading import Gate, parse, read_body, while_connected
 from boilerplate_clf.serve.service import Answer, Service
 from boilerplate_clf.serve.settings import SETTINGS_VARIABLE, TOKEN_VARIABLE, Settings, read_token
 
@@ -91,10 +91,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
         try:
             body = await read_body(request, limits, gate, held)
             with gate.request():
-                return await asyncio.wait_for(_worked(body, model, work), limits.request_seconds)
-        except asyncio.TimeoutError:
-            message = f"there was no answer after {limits.request_seconds:g} seconds: send less at once"
-            raise ApiError(ErrorType.TIMEOUT, message) from None
+                return await while_connected(request, _worked(body, model, work), limits)
         finally:
             gate.bytes -= sum(held)
 

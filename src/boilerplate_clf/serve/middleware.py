@@ -9,6 +9,7 @@ from collections.abc import Collection
 from secrets import token_hex
 
 from pydantic_core import to_json
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +19,9 @@ from boilerplate_clf.serve.metrics import Metrics
 
 OTHER = "other"
 """What paths that do not exist are counted under."""
+
+GONE = 499
+"""What stands in log and figures for a client that did not wait for its answer, as in nginx."""
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOGGED_PATH = 100
@@ -72,6 +76,8 @@ class Observe:
 
         try:
             await self._app(scope, counted_receive, counted_send)
+        except ClientDisconnect:
+            status = GONE
         except Exception:
             self._errors.exception("request %s failed", request_id)
             if not status:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
@@ -18,6 +18,7 @@ _LARGE = 64 * 2**10
 """Bytes from which parsing would hold up the event loop."""
 
 B = TypeVar("B", bound=BaseModel)
+R = TypeVar("R")
 
 
 class Gate:
@@ -74,6 +75,7 @@ async def read_body(request: Request, limits: Limits, gate: Gate, held: list[int
 
     Raises:
         ApiError: not JSON by its headers, too large, too slow, or too much at once.
+        ClientDisconnect: the client has gone.
     """
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind != "application/json":
@@ -100,9 +102,34 @@ async def read_body(request: Request, limits: Limits, gate: Gate, held: list[int
     except asyncio.TimeoutError:
         message = f"the body was not there after {limits.body_seconds:g} seconds"
         raise ApiError(ErrorType.BODY_TIMEOUT, message) from None
-    except ClientDisconnect:
-        raise ApiError(ErrorType.BODY_TIMEOUT, "the connection was closed before the body's end") from None
     return bytes(body)
+
+
+async def while_connected(request: Request, work: Coroutine[Any, Any, R], limits: Limits) -> R:
+    """Return what ``work`` returns; end it when it takes too long, or when nobody waits for it any more.
+
+    Args:
+        request: whose body has been read.
+        work: what makes the answer.
+        limits: of time.
+
+    Raises:
+        ApiError: it took too long.
+        ClientDisconnect: the client has gone.
+    """
+    task = asyncio.create_task(work)
+    gone = asyncio.ensure_future(request.receive())  # after the body there is nothing else to come
+    try:
+        await asyncio.wait({task, gone}, timeout=limits.request_seconds, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        if gone.done():
+            raise ClientDisconnect
+        message = f"there was no answer after {limits.request_seconds:g} seconds: send less at once"
+        raise ApiError(ErrorType.TIMEOUT, message)
+    finally:
+        task.cancel()
+        gone.cancel()
 
 
 async def parse(body: bytes, model: type[B]) -> B:

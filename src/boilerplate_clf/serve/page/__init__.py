@@ -18,7 +18,17 @@ _TYPES = {
     "txt": "text/plain",
 }
 _PAGES = {"/": "index.html", "/docs": "docs.html"}
-_ASSETS = ("app.js", "decide.js", "docs.css", "docs.js", "draw.js", "example.txt", "icon.svg", "style.css", "words.js")
+_ASSETS = (
+    "app.js",
+    "decide.js",
+    "docs.css",
+    "docs.js",
+    "draw.js",
+    "example.txt",
+    "icon.svg",
+    "style.css",
+    "words.js",
+)
 
 
 def page_routes() -> Mapping[str, Callable[[Request], Awaitable[Response]]]:

@@ -4,7 +4,7 @@
 
 The documents are the project's authored pages, one a request. The library labels them first and last, in a
 process of its own with as many threads, so that what else the machine does shows. Printed: pages per second
-of both, latencies, statuses, the resident memory of the service over time; then the same with room for half
+and CPU time of both, latencies, statuses, the resident memory of the service over time; then the same with room for half
 of the connections only, where the rest must get 429 and nothing else. wrk must be installed (apt has it).
 """
 
@@ -47,10 +47,10 @@ from boilerplate_clf import Classifier
 pages = [json.loads(line)["text"] for line in open(sys.argv[1])]
 classifier = Classifier()
 list(classifier.predict_batch(pages[:50]))
-started, done = time.perf_counter(), 0
+started, cpu, done = time.perf_counter(), time.process_time(), 0
 while time.perf_counter() - started < float(sys.argv[2]):
     done += len(list(classifier.predict_batch(pages)))
-print(done / (time.perf_counter() - started))
+print(done / (time.perf_counter() - started), (time.process_time() - cpu) / done)
 """
 
 
@@ -65,10 +65,11 @@ def write_pages(path: Path) -> None:
     print(f"{len(bodies)} pages, median {chars[len(chars) // 2]:,} characters, longest {chars[-1]:,}")
 
 
-def library(pages: Path, seconds: float) -> float:
-    """Return the pages that the library labels in a second."""
+def library(pages: Path, seconds: float) -> tuple[float, float]:
+    """Return the pages that the library labels in a second, and the CPU seconds that each takes."""
     command = [sys.executable, "-c", LIBRARY, str(pages), str(seconds)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    return float(said[0]), float(said[1])
 
 
 @contextmanager
@@ -87,18 +88,19 @@ def service(port: int, *arguments: str) -> Iterator[int]:
     print(f"  exit code after SIGTERM: {run.wait(60)}")
 
 
-def resident(parent: int) -> float:
-    """Return the megabytes that a process and its children hold."""
-    total = 0.0
-    for status in Path("/proc").glob("[0-9]*/status"):
+def used(parent: int) -> tuple[float, float]:
+    """Return the resident megabytes of a process and its children, and their CPU seconds so far."""
+    size = seconds = 0.0
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            text = status.read_text()
+            status, stat = (folder / "status").read_text(), (folder / "stat").read_text()
         except OSError:
             continue
-        own = int(status.parent.name) == parent
-        if (own or f"\nPPid:\t{parent}\n" in text) and "VmRSS:" in text:
-            total += int(text.split("VmRSS:")[1].split()[0]) / 1024
-    return total
+        if (int(folder.name) == parent or f"\nPPid:\t{parent}\n" in status) and "VmRSS:" in status:
+            size += int(status.split("VmRSS:")[1].split()[0]) / 1024
+            user, system = stat.rpartition(")")[2].split()[11:13]
+            seconds += (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return size, seconds
 
 
 def statuses(port: int) -> dict[str, int]:
@@ -116,34 +118,36 @@ def load(port: int, seconds: int, connections: int, script: Path) -> str:
     return done.stdout
 
 
-def measure(port: int, process: int, seconds: int, connections: int, script: Path) -> float:
-    """Load the service; print and return its successful answers in a second."""
+def measure(port: int, process: int, seconds: int, connections: int, script: Path) -> tuple[float, float]:
+    """Load the service; print and return its good answers in a second, and the CPU seconds of each."""
     sizes: list[float] = []
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(1.0):
-            sizes.append(resident(process))
+            sizes.append(used(process)[0])
 
     watcher = threading.Thread(target=watch)
     load(port, 5, connections, script)  # warm
-    before = statuses(port)
+    before, cpu = statuses(port), used(process)[1]
     watcher.start()
     started = time.perf_counter()
     said = load(port, seconds, connections, script)
     taken = time.perf_counter() - started
+    cpu = used(process)[1] - cpu
     done.set()
     watcher.join()
     after = {status: count - before.get(status, 0) for status, count in statuses(port).items()}
     for line in said.splitlines():
         if re.match(r"\s+(50|75|90|99)%|\s+Socket errors|\s+Non-2xx", line):
             print(f"  {line.strip()}")
-    rate = after.get("200", 0) / taken
-    print(f"  answers by status: {after}; {rate:.1f} pages/s")
+    good = max(1, after.get("200", 0))
+    print(f"  answers by status: {after}")
+    print(f"  {good / taken:.1f} pages/s, {1000 * cpu / good:.1f} ms of CPU a page")
     third = max(1, len(sizes) // 3)
     parts = [sizes[:third], sizes[third : 2 * third], sizes[2 * third :]]
     print("  resident MB, largest of each third: " + ", ".join(f"{max(part or [0]):.0f}" for part in parts))
-    return rate
+    return good / taken, cpu / good
 
 
 def main() -> None:
@@ -161,15 +165,15 @@ def main() -> None:
         write_pages(pages)
         script.write_text(SCRIPT % pages)
         library_seconds = arguments.seconds / 3
-        rates = [library(pages, library_seconds)]
-        print(f"library, before: {rates[0]:.1f} pages/s", flush=True)
+        found = [library(pages, library_seconds)]
+        print(f"library, before: {found[0][0]:.1f} pages/s, {1000 * found[0][1]:.1f} ms of CPU a page")
         print(f"service, {arguments.connections} connections, {arguments.seconds} s:", flush=True)
         with service(arguments.port, *workers) as process:
             served = measure(arguments.port, process, arguments.seconds, arguments.connections, script)
-        rates.append(library(pages, library_seconds))
-        print(f"library, after: {rates[1]:.1f} pages/s")
-        mean = sum(rates) / 2
-        print(f"service against library: {served / mean:.0%}, overhead {1 - served / mean:.0%}", flush=True)
+        found.append(library(pages, library_seconds))
+        print(f"library, after: {found[1][0]:.1f} pages/s, {1000 * found[1][1]:.1f} ms of CPU a page")
+        rate, cpu = (sum(values) / 2 for values in zip(*found, strict=True))
+        print(f"overhead: {1 - served[0] / rate:.0%} of the pages/s, {served[1] / cpu - 1:.0%} CPU a page")
         room = str(arguments.connections // 2 // arguments.workers)
         print(f"service with room for {room} a worker:", flush=True)
         with service(arguments.port + 1, *workers, "--max-concurrent", room) as process:

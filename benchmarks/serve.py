@@ -4,8 +4,8 @@
 
 The documents are the project's authored pages, one a request. The library labels them first and last, in a
 process of its own with as many threads, so that what else the machine does shows. Printed: pages per second
-and CPU time of both, latencies, statuses, the resident memory of the service over time; then the same with room for half
-of the connections only, where the rest must get 429 and nothing else. wrk must be installed (apt has it).
+and CPU time of both, latencies, statuses, the resident memory of the service over time; then the same with
+room for half of the connections only, where the rest must get 429 and nothing else. wrk must be installed.
 """
 
 from __future__ import annotations

@@ -29,10 +29,13 @@ from boilerplate_clf.serve.middleware import Observe, error_response
 from boilerplate_clf.serve.openapi import describe, errors
 from boilerplate_clf.serve.page import page_routes
 from boilerplate_clf.serve.reading import Gate, parse, read_body, while_connected
-from boilerplate_clf.serve.service import Answer, Service
+from boilerplate_clf.serve.service import Service
 from boilerplate_clf.serve.settings import SETTINGS_VARIABLE, TOKEN_VARIABLE, Settings, read_token
 
 _READY_SECONDS = 5.0
+_OK = to_json({"status": "ok"})
+
+Work = Callable[[Any], Awaitable[bytes]]
 
 _PREDICT_ERRORS = errors(400, 401, 408, 413, 415, 422, 429, 500, 501, 504)
 
@@ -74,7 +77,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
         docs_url=None, redoc_url=None, redirect_slashes=False, separate_input_output_schemas=False,
     )  # fmt: skip
 
-    def authorised(request: Request) -> None:
+    async def authorised(request: Request) -> None:
         if token is None:
             return
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
@@ -83,9 +86,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
         if scheme.lower() != "bearer" or not same:
             raise ApiError(ErrorType.UNAUTHORIZED, "send the server's token: 'Authorization: Bearer …'")
 
-    async def answer(
-        request: Request, model: type[Any], work: Callable[[Any], Awaitable[Answer]]
-    ) -> Response:
+    async def answer(request: Request, model: type[Any], work: Work) -> Response:
         gate.check()
         held: list[int] = []
         try:
@@ -117,11 +118,11 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
         response_model=schemas.ModelFacts, responses=errors(401), dependencies=guarded,
     )  # fmt: skip
     async def model() -> Response:
-        return _json(services[0].facts(html))
+        return _json(to_json(services[0].facts(html)))
 
     @app.get("/healthz", summary="Tell that the process answers.", response_model=schemas.Health)
     async def healthz() -> Response:
-        return _json({"status": "ok"})
+        return _json(_OK)
 
     @app.get(
         "/readyz", summary="Tell that the model answers.",
@@ -133,7 +134,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
         except (asyncio.TimeoutError, BoilerplateClfError):
             message = f"the model has not answered for {_READY_SECONDS:g} seconds"
             raise ApiError(ErrorType.NOT_READY, message) from None
-        return _json({"status": "ok"})
+        return _json(_OK)
 
     @app.get(
         "/metrics", summary="Figures for Prometheus.", response_class=Response, dependencies=guarded,
@@ -159,14 +160,12 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
     return app
 
 
-async def _worked(body: bytes, model: type[Any], work: Callable[[Any], Awaitable[Answer]]) -> Response:
-    result = await work(await parse(body, model))
-    return await asyncio.to_thread(_json, result)
+async def _worked(body: bytes, model: type[Any], work: Work) -> Response:
+    return _json(await work(await parse(body, model)))
 
 
-def _json(value: Answer) -> Response:
-    # A text may have lone surrogates only where JSON's \u escapes made them, which the parser refuses.
-    return Response(to_json(value, inf_nan_mode="null"), media_type="application/json")
+def _json(content: bytes) -> Response:
+    return Response(content, media_type="application/json")
 
 
 async def _on_api_error(_: Request, error: Exception) -> Response:

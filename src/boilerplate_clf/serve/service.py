@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from typing import Any, TypeVar
+
+from pydantic_core import to_json
 
 from boilerplate_clf import __version__
 from boilerplate_clf.errors import InputError, MissingExtraError
@@ -35,8 +36,6 @@ class Labelled:
     """A document of a request, and what became of it."""
 
     given: DocumentIn
-    field: str | None
-    """Where in the request it stands."""
     result: Document | ApiError
 
 
@@ -69,8 +68,8 @@ class Service:
         """Import trafilatura, so that the first page does not wait for it."""
         await asyncio.get_running_loop().run_in_executor(self._pages, extract, _PAGE)
 
-    async def predict(self, request: PredictRequest) -> Answer:
-        """Return labelled documents.
+    async def predict(self, request: PredictRequest) -> bytes:
+        """Return labelled documents, as JSON.
 
         Raises:
             ApiError: the request, or its only document, cannot be answered.
@@ -80,8 +79,8 @@ class Service:
             labelled = await self._explain(labelled)
         return await asyncio.to_thread(_answer, request, labelled, self._document)
 
-    async def clean(self, request: CleanRequest) -> Answer:
-        """Return cleaned documents.
+    async def clean(self, request: CleanRequest) -> bytes:
+        """Return cleaned documents, as JSON.
 
         Raises:
             ApiError: as in :meth:`predict`.
@@ -119,12 +118,11 @@ class Service:
         places: list[tuple[DocumentIn, str | None]] = [(request, None)]
         if request.many:
             places = [(given, f"{MANY}.{number}") for number, given in enumerate(request.documents)]
+        results: Sequence[Document | ApiError]
         results = await asyncio.gather(*(self._one(given, place) for given, place in places))
-        decide = partial(_decide, request=request)
-        decided = await asyncio.to_thread(lambda: [decide(result) for result in results])
-        return [
-            Labelled(given, place, result) for (given, place), result in zip(places, decided, strict=True)
-        ]
+        if request.mode is not None or request.precision_target is not None:
+            results = await asyncio.to_thread(_decide, results, request)
+        return [Labelled(given, result) for (given, _), result in zip(places, results, strict=True)]
 
     async def _one(self, given: DocumentIn, place: str | None) -> Document | ApiError:
         (name,) = given.given
@@ -210,15 +208,18 @@ class Service:
         return result
 
 
-def _decide(result: Document | ApiError, request: CleanRequest) -> Document | ApiError:
-    if isinstance(result, ApiError) or (request.mode is None and request.precision_target is None):
-        return result
-    return result.rethreshold(request.mode, precision_target=request.precision_target)
+def _decide(results: Sequence[Document | ApiError], request: CleanRequest) -> list[Document | ApiError]:
+    return [
+        result.rethreshold(request.mode, precision_target=request.precision_target)
+        if isinstance(result, Document)
+        else result
+        for result in results
+    ]
 
 
 def _answer(
     request: R, labelled: Sequence[Labelled], make: Callable[[R, DocumentIn, Document], Answer]
-) -> Answer:
+) -> bytes:
     """Return the body: one document, or all of them with errors in the places of those that failed."""
     answers = []
     for item in labelled:
@@ -228,4 +229,4 @@ def _answer(
             raise item.result
         else:
             answers.append(item.result.to_dict())
-    return {MANY: answers} if request.many else answers[0]
+    return to_json({MANY: answers} if request.many else answers[0])

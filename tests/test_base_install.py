@@ -59,6 +59,14 @@ def test_a_missing_extra_is_named_with_the_line_that_mends_it(module, arguments)
     assert done.stderr == expected
 
 
+def test_the_service_names_its_extra():
+    done = without({"uvicorn"}, "serve")
+    assert done.returncode == 2
+    assert (
+        done.stderr == "boilerplate-clf: 'uvicorn' is not installed: pip install \"boilerplate-clf[serve]\"\n"
+    )
+
+
 def test_the_error_tells_its_parts():
     error = MissingExtraError("train", "torch")
     assert (error.extra, error.module) == ("train", "torch")

@@ -424,6 +424,10 @@ def test_wrong_usage(tmp_path):
     done = run("--token-file", tmp_path / "token")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "openssl" in done.stderr
     assert run("--max-documents", "0").returncode == 2
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = run("--port", str(taken.getsockname()[1]))
+    assert done.returncode == 2 and "in use" in done.stderr and "cannot serve on" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_loud_warning_where_everybody_can_reach_it(monkeypatch):

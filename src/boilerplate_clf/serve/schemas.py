@@ -19,21 +19,26 @@ CONTENT_FIELDS = ("text", "paragraphs", "html")
 MANY = "documents"
 
 
+_DECISION = ("mode", "precision_target")
+
+
 def _exactly_one(*names: str) -> ConfigDict:
-    """Say of a schema what :meth:`DocumentIn._check_content` checks."""
+    """Say of a schema what the ``_check_content`` of the models check."""
 
     def extra(schema: dict[str, Any]) -> None:
         schema["oneOf"] = [{"required": [name]} for name in names]
         for name in names:  # a default that stands for "not given" says nothing to a reader
             schema["properties"][name].pop("default")
+        if MANY in names:
+            schema["not"] = {"required": list(_DECISION)}
 
     return ConfigDict(json_schema_extra=extra)
 
 
 class _Input(BaseModel):
-    """Unknown fields are mistakes."""
+    """Unknown fields are mistakes, and so is `1` for `true`."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class DocumentIn(_Input):
@@ -92,7 +97,7 @@ class CleanRequest(DocumentIn):
     def _check_content(self) -> CleanRequest:
         if len(self.given) + self.many != 1:
             raise ValueError("give exactly one of 'text', 'paragraphs', 'html' and 'documents'")
-        if self.mode is not None and self.precision_target is not None:
+        if self.model_fields_set.issuperset(_DECISION):
             raise ValueError("give either a mode or a precision_target")
         return self
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+from boilerplate_clf.errors import RunError
 from boilerplate_clf.extras import require
 from boilerplate_clf.serve.settings import SETTINGS_VARIABLE, Settings
 
@@ -22,6 +23,7 @@ def run(settings: Settings) -> None:
 
     Raises:
         MissingExtraError: the extra ``serve`` is not installed.
+        RunError: the server did not come up; uvicorn has logged why.
     """
     for module in ("fastapi", "uvicorn", "prometheus_client", "pydantic"):
         require("serve", module)
@@ -37,13 +39,18 @@ def run(settings: Settings) -> None:
         if settings.workers > 1:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="boilerplate-clf-"))
             os.environ[MULTIPROCESS_VARIABLE] = folder
-        uvicorn.run(
-            "boilerplate_clf.serve.app:from_environment",
-            factory=True,
-            workers=settings.workers,
-            log_config=configuration(),
-            **uvicorn_options(settings),
-        )
+        try:
+            uvicorn.run(
+                "boilerplate_clf.serve.app:from_environment",
+                factory=True,
+                workers=settings.workers,
+                log_config=configuration(),
+                **uvicorn_options(settings),
+            )
+        except SystemExit as end:
+            if end.code:
+                message = f"cannot serve on {settings.host}:{settings.port}: the log above says why"
+                raise RunError(message) from None
 
 
 def uvicorn_options(settings: Settings) -> dict[str, Any]:

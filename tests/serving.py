@@ -72,6 +72,13 @@ def ask(port, path, body=None, method=None, headers=(), connection=None):
     return answer
 
 
+def wait_until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 @contextmanager
 def serving(classifier, **changes):
     """Run the service in a thread; yield its port."""

@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +18,7 @@ from boilerplate_clf.inference.removal import restore
 from boilerplate_clf.serve.settings import Limits, Settings, read_token
 
 from .conftest import ROOT
-from .serving import TEXT, Process, ask, serving
+from .serving import TEXT, Process, ask, serving, wait_until
 from .test_html import PAGE
 
 EXAMPLE = ROOT / "examples" / "artikel.txt"
@@ -161,6 +160,8 @@ def test_one_bad_document_does_not_stop_the_others(classifier):
         ({"text": "a", "keep": ["nix"]}, 422, "invalid_request", "keep"),
         ({"text": "a", "keep": []}, 422, "invalid_request", "keep"),
         ({"text": "a", "expliain": True}, 422, "invalid_request", "expliain"),
+        ({"text": "a", "explain": 1}, 422, "invalid_request", "explain"),
+        ({"text": "a", "x" * 5000: True}, 422, "invalid_request", "x" * 200),
     ],
 )
 def test_what_is_wrong_is_named(port, body, status, kind, field):
@@ -211,13 +212,6 @@ def in_threads(number, call):
     for thread in threads:
         thread.start()
     return threads, results
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_too_many_at_once_and_micro_batches(classifier):

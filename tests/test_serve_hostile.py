@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
 pytest.importorskip("trafilatura", reason="the extra 'html' is not installed")
 
-from .serving import TEXT, Process, ask, serving
+from .serving import TEXT, Process, ask, serving, wait_until
 
 HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
 
@@ -249,7 +249,8 @@ def test_a_long_document_holds_nobody_up(port):
     assert len(meanwhile) > 3 and max(seconds for _, seconds in meanwhile) < taken
 
 
-def test_everything_accepted_is_answered_at_sigterm(tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_everything_accepted_is_answered_at_sigterm(tmp_path, workers):
     body = json.dumps({"text": TEXT * 20}).encode()
     request = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
     ends, answered = [], []
@@ -271,7 +272,8 @@ def test_everything_accepted_is_answered_at_sigterm(tmp_path):
                     ends.append("told")
                     return
 
-    with Process(tmp_path) as server:
+    with Process(tmp_path, "--workers", str(workers)) as server:
+        wait_until(lambda: sum("startup complete" in line for line in server.errors) == workers)
         threads = [threading.Thread(target=client, args=(server.port,)) for _ in range(16)]
         for thread in threads:
             thread.start()

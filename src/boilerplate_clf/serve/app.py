@@ -52,8 +52,8 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
         settings: limits and so on; where it listens is uvicorn's affair.
         classifier: already loaded; None: the settings' model is loaded when the server starts.
     """
-    limits, metrics, gate = settings.limits, Metrics(), Gate(settings.limits)
-    metrics.in_flight.set_function(lambda: gate.requests)
+    limits, metrics = settings.limits, Metrics()
+    gate = Gate(limits, metrics.in_flight)
     token = read_token(settings.token_file, os.environ.get(TOKEN_VARIABLE))
     html = find_spec("trafilatura") is not None
     services: list[Service] = []
@@ -81,7 +81,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
         if token is None:
             return
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        # Compared as digests would be: in a time that tells nothing about how much of it is right.
+        # In a time that does not tell how much of it is right.
         same = hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
         if scheme.lower() != "bearer" or not same:
             raise ApiError(ErrorType.UNAUTHORIZED, "send the server's token: 'Authorization: Bearer …'")

@@ -49,6 +49,9 @@ STATUS: Mapping[ErrorType, int] = {
     ErrorType.TIMEOUT: 504,
 }
 
+_FIELD_CHARS = 200
+"""Of a field's name, which may be whatever a client has made up."""
+
 RETRY_AFTER = "1"
 """Seconds after which a client that was turned away may come back."""
 
@@ -97,5 +100,5 @@ def from_validation(error: ValidationError) -> ApiError:
     message = str(first["msg"]).removeprefix("Value error, ")
     if first["type"] == "json_invalid":
         return ApiError(ErrorType.INVALID_JSON, message)
-    field = ".".join(str(part) for part in first["loc"])
+    field = ".".join(str(part) for part in first["loc"])[:_FIELD_CHARS]
     return ApiError(ErrorType.INVALID_REQUEST, message, field or None)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from fastapi import Request
+from prometheus_client import Gauge
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
@@ -24,9 +25,9 @@ R = TypeVar("R")
 class Gate:
     """Counts what is under way, and turns away what is too much."""
 
-    def __init__(self, limits: Limits) -> None:
-        """Start with nothing under way."""
-        self._limits = limits
+    def __init__(self, limits: Limits, gauge: Gauge) -> None:
+        """Start with nothing under way; ``gauge`` shows the requests."""
+        self._limits, self._gauge = limits, gauge
         self.requests = self.bytes = 0
 
     def check(self) -> None:
@@ -48,10 +49,12 @@ class Gate:
         """
         self.check()
         self.requests += 1
+        self._gauge.inc()
         try:
             yield
         finally:
             self.requests -= 1
+            self._gauge.dec()
 
     def buffer(self, size: int) -> None:
         """Hold some bytes more.

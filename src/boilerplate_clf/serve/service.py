@@ -110,7 +110,7 @@ class Service:
     async def _label(self, request: CleanRequest) -> list[Labelled]:
         if unknown := set(request.keep or ()) - set(self.classifier.labels):
             known = ", ".join(self.classifier.labels)
-            message = f"{sorted(unknown)[0]!r} is no label of this model: take some of {known}"
+            message = f"{sorted(unknown)[0][:50]!r} is no label of this model: take some of {known}"
             raise ApiError(ErrorType.INVALID_REQUEST, message, "keep")
         if len(request.documents) > self._limits.documents:
             message = f"{len(request.documents):,} documents: at most {self._limits.documents:,} are taken"
@@ -138,6 +138,12 @@ class Service:
         return labelled
 
     async def _input(self, given: DocumentIn, field: str) -> tuple[Input, Metadata | None]:
+        """Return what the model is given.
+
+        Raises:
+            ApiError: it is too large.
+            InputError: it is no page.
+        """
         content: Input = getattr(given, given.given[0])
         chars = len(content) if isinstance(content, str) else sum(map(len, content))
         if chars > self._limits.document_chars:
@@ -147,9 +153,9 @@ class Service:
         if "html" in given.given:
             loop = asyncio.get_running_loop()
             content, metadata = await loop.run_in_executor(self._pages, extract, given.html, given.url)
-        # A text has at most as many paragraphs as characters.
-        few = chars <= self._limits.paragraphs and isinstance(content, str)
-        count = 0 if few else len(split_paragraphs(content) if isinstance(content, str) else content)
+        count = len(content)  # of a text: no paragraph is shorter than a character
+        if isinstance(content, str) and count > self._limits.paragraphs:
+            count = len(await asyncio.to_thread(split_paragraphs, content))
         if count > self._limits.paragraphs:
             message = f"{count:,} paragraphs: at most {self._limits.paragraphs:,} are taken"
             raise ApiError(ErrorType.TOO_LARGE, message, field)

@@ -73,7 +73,7 @@ def ask(port, path, body=None, method=None, headers=(), connection=None):
 
 
 def wait_until(condition):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)

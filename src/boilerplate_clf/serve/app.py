@@ -18,7 +18,6 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from boilerplate_clf import __version__
 from boilerplate_clf.errors import BoilerplateClfError
 from boilerplate_clf.inference.classifier import Classifier
 from boilerplate_clf.inference.session import available_threads
@@ -33,6 +32,7 @@ from boilerplate_clf.serve.service import Service
 from boilerplate_clf.serve.settings import SETTINGS_VARIABLE, TOKEN_VARIABLE, Settings, read_token
 
 _READY_SECONDS = 5.0
+_API_VERSION = "1"
 _OK = to_json({"status": "ok"})
 
 Work = Callable[[Any], Awaitable[bytes]]
@@ -73,7 +73,7 @@ def create_app(settings: Settings, classifier: Classifier | None = None) -> Fast
         await asyncio.to_thread(service.close)
 
     app = FastAPI(
-        title="boilerplate-clf", version=__version__, lifespan=lifespan,
+        title="boilerplate-clf", version=_API_VERSION, lifespan=lifespan,
         docs_url=None, redoc_url=None, redirect_slashes=False, separate_input_output_schemas=False,
     )  # fmt: skip
 

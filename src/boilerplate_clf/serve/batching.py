@@ -66,11 +66,6 @@ class Batcher:
         """Queue the explanation of one paragraph."""
         return self._long.submit(self._explain, document, place)
 
-    @property
-    def waiting(self) -> int:
-        """Documents that wait for the model."""
-        return len(self._queue)
-
     def close(self) -> None:
         """Finish what is queued and end the threads."""
         with self._changed:

@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 SHARED ?= ../shared
 RUN ?= runs/shipped
 
-.PHONY: demo test lint teacher model model-smoke evaluate wheel clean
+.PHONY: demo test lint openapi teacher model model-smoke evaluate wheel clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -12,7 +12,7 @@ RUN ?= runs/shipped
 
 .venv-test/installed: pyproject.toml requirements-test.txt
 	$(PYTHON) -m venv .venv-test
-	.venv-test/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt --editable ".[train,html,annotate,ray,scrapy,datatrove]"
+	.venv-test/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt --editable ".[train,html,annotate,ray,scrapy,datatrove,serve]"
 	touch $@
 
 demo: .venv/installed
@@ -25,6 +25,10 @@ lint: .venv-test/installed
 	.venv-test/bin/ruff check .
 	.venv-test/bin/ruff format --check .
 	.venv-test/bin/mypy
+
+# What tests/test_serve.py holds the service's description against.
+openapi: .venv-test/installed
+	.venv-test/bin/python -m boilerplate_clf.serve.openapi > docs/openapi.json
 
 # The shipped model, from raw text to models/: hours on a CPU; finished stages are skipped.
 model: teacher

@@ -1,5 +1,6 @@
 """What a base install can do, and what it says about the rest."""
 
+import os
 import subprocess
 import sys
 
@@ -57,6 +58,22 @@ def test_a_missing_extra_is_named_with_the_line_that_mends_it(module, arguments)
     assert done.returncode == 2
     expected = f"boilerplate-clf: '{module}' is not installed: pip install \"boilerplate-clf[train]\"\n"
     assert done.stderr == expected
+
+
+def test_nobody_is_told_of_it(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    code = "from boilerplate_clf import Classifier; Classifier().predict('Der Rat tagt am Montag.')"
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert list(tmp_path.rglob("*")) == []  # neither an id of the machine nor what waits to be sent
+
+
+def test_the_service_names_its_extra():
+    done = without({"uvicorn"}, "serve")
+    assert done.returncode == 2
+    assert (
+        done.stderr == "boilerplate-clf: 'uvicorn' is not installed: pip install \"boilerplate-clf[serve]\"\n"
+    )
 
 
 def test_the_error_tells_its_parts():

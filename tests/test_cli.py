@@ -175,7 +175,7 @@ def test_info_and_version():
     assert b"model de-news" in run("--version").stdout
 
 
-@pytest.mark.parametrize("command", ["predict", "clean", "info", "evaluate", "pipeline"])
+@pytest.mark.parametrize("command", ["predict", "clean", "serve", "info", "evaluate", "pipeline"])
 def test_help_has_examples(command):
     done = run(command, "--help")
     assert (

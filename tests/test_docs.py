@@ -1,6 +1,7 @@
 """The tutorial, followed to the letter."""
 
 import importlib.util
+import json
 import re
 import shlex
 import shutil
@@ -17,6 +18,7 @@ from boilerplate_clf.labels import LABELS as SHIPPED_LABELS
 from boilerplate_clf.retrain.measure import bundle_macro_f1
 from boilerplate_clf.retrain.rows import to_documents
 from boilerplate_clf.retrain.tables import read_rows
+from boilerplate_clf.serve.settings import Limits
 
 from .conftest import ROOT
 
@@ -91,3 +93,32 @@ def test_the_recipe_for_spark(monkeypatch):
         ]
     finally:
         spark.stop()
+
+
+def test_the_examples_over_http_run_as_they_stand(tmp_path):
+    pytest.importorskip("fastapi", reason="the extra 'serve' is not installed")
+    pytest.importorskip("trafilatura", reason="the extra 'html' is not installed")
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    from .serving import Process
+
+    page = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
+    lines = [line for block in re.findall(r"```console\n(.*?)```", page, re.S) for line in block.splitlines()]
+    assert len(lines) == 8
+    answers = {}
+    with Process(tmp_path) as server:
+        for line in lines:
+            program, *arguments = shlex.split(line.replace(":8000/", f":{server.port}/"))
+            done = subprocess.run([program, "--fail", *arguments], capture_output=True, check=False)
+            assert done.returncode == 0, (line, done.stderr)
+            answers.setdefault(arguments[1].rpartition("/")[2], []).append(done.stdout.decode())
+    one, several, careful = map(json.loads, answers["predict"])
+    assert [p["label"] for p in one["paragraphs"]] == ["content", "donation_request"]
+    assert several["documents"][0]["meta"] == {"id": 1} and several["documents"][1]["source"] == "b"
+    assert careful["mode"] == "careful"
+    assert json.loads(answers["clean"][0])["clean_text"] == "Der Rat tagt am Montag."
+    # What the page says of the limits is what they are.
+    limits = Limits()
+    for flag, value in re.findall(r"^\| `--(\S+)` \| ([\d,]+) \|", page, re.M):
+        name = flag.removeprefix("max-").replace("-", "_")
+        assert getattr(limits, name) == int(value.replace(",", "")), flag

@@ -26,6 +26,9 @@ def test_size_and_contents(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert sum(name.endswith("models/de-news-small/model.onnx") for name in names) == 1
     assert "boilerplate_clf/py.typed" in names
+    assert {f"boilerplate_clf/serve/page/{name}" for name in ("index.html", "app.js", "style.css")} <= set(
+        names
+    )
     assert not [name for name in names if name.startswith(("tests", "training", "configs"))]
 
 

@@ -10,6 +10,7 @@ donation_request Jetzt spenden!
 from __future__ import annotations
 
 import importlib
+import os
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,10 @@ try:
     __version__ = version("boilerplate-clf")
 except PackageNotFoundError:  # a source tree that is not installed
     __version__ = "0+unknown"
+
+# onnxruntime 1.32 keeps an id of the machine and events for its makers in ~/.cache, unless this stands in the
+# environment before it is imported. Whoever wants that sets it to 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # onnxruntime takes a third of a second to import: only what uses it pays for it.
 _LAZY = {

@@ -14,7 +14,7 @@
     ├── ConfigError           a configuration file (names file and key)
     ├── DataError             training or evaluation data (names file and line)
     │   └── LeakageError      evaluation text found in training data
-    ├── RunError              a run over a data set that cannot go on
+    ├── RunError              a run over a data set, or a server, that cannot go on
     ├── TrainingError         a stage of the pipeline that cannot go on
     └── MissingExtraError     an optional dependency is not installed (names the pip line)
 """
@@ -71,7 +71,7 @@ class LeakageError(DataError):
 
 
 class RunError(BoilerplateClfError):
-    """A run over a data set cannot go on; what it has written is whole."""
+    """A run over a data set cannot go on, what it has written is whole; or a server cannot."""
 
 
 class TrainingError(BoilerplateClfError):

@@ -23,6 +23,7 @@ from boilerplate_clf.cli.label import label
 from boilerplate_clf.cli.learning_curve import learning_curve
 from boilerplate_clf.cli.pipeline import pipeline
 from boilerplate_clf.cli.predict import predict
+from boilerplate_clf.cli.serve import serve
 from boilerplate_clf.cli.train import train
 from boilerplate_clf.cli.verify import verify
 
@@ -60,7 +61,7 @@ def _root(
 
 
 own_labels = (check, learning_curve, train, annotate_next, label)
-for command in (predict, clean, annotate, info, verify, doctor, evaluate, *own_labels, pipeline):
+for command in (predict, clean, annotate, serve, info, verify, doctor, evaluate, *own_labels, pipeline):
     app.command()(guarded(command))
 
 

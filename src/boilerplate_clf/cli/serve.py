@@ -1,0 +1,122 @@
+"""``boilerplate-clf serve``: the HTTP service."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Optional
+
+import typer
+
+from boilerplate_clf.cli.run import Model, Threads
+from boilerplate_clf.serve.settings import TOKEN_VARIABLE, Limits, Settings, read_token
+
+_LIMITS = Limits()
+
+
+def serve(
+    host: str = typer.Option(Settings.host, "--host", help="Address to listen on."),
+    port: int = typer.Option(Settings.port, "--port", min=0, max=65535, help="Port to listen on."),
+    model: Optional[Path] = Model,  # noqa: UP045 - typer reads it at run time on Python 3.10
+    workers: int = typer.Option(
+        Settings.workers,
+        "--workers",
+        min=1,
+        help="Processes, one model each. The limits are of each of them.",
+    ),
+    threads: Optional[int] = Threads,  # noqa: UP045
+    token_file: Optional[Path] = typer.Option(  # noqa: UP045
+        None, "--token-file", metavar="FILE", help=f"Requests need this bearer token (or ${TOKEN_VARIABLE})."
+    ),
+    cors_origin: list[str] = typer.Option(
+        [], "--cors-origin", metavar="ORIGIN", help="Pages of this origin may use the service; repeatable."
+    ),
+    body_bytes: int = typer.Option(_LIMITS.body_bytes, "--max-body-bytes", min=1, help="Of a request (413)."),
+    documents: int = typer.Option(_LIMITS.documents, "--max-documents", min=1, help="Of a request (413)."),
+    document_chars: int = typer.Option(
+        _LIMITS.document_chars, "--max-document-chars", min=1, help="Of a document (413)."
+    ),
+    paragraphs: int = typer.Option(
+        _LIMITS.paragraphs, "--max-paragraphs", min=1, help="Of a document (413)."
+    ),
+    explained: int = typer.Option(
+        _LIMITS.explained, "--max-explained", min=1, help="Paragraphs explained in a request (413)."
+    ),
+    concurrent: int = typer.Option(
+        _LIMITS.concurrent, "--max-concurrent", min=1, help="Requests being worked on or waiting (429)."
+    ),
+    buffered_bytes: int = typer.Option(
+        _LIMITS.buffered_bytes, "--max-buffered-bytes", min=1, help="Of all bodies together (429)."
+    ),
+    connections: int = typer.Option(
+        _LIMITS.connections, "--max-connections", min=1, help="Open at the same time (429)."
+    ),
+    request_seconds: float = typer.Option(
+        _LIMITS.request_seconds, "--request-seconds", min=0.1, help="For an answer (504)."
+    ),
+    header_seconds: float = typer.Option(
+        _LIMITS.header_seconds, "--header-seconds", min=0.1, help="For a request's head (408)."
+    ),
+    body_seconds: float = typer.Option(
+        _LIMITS.body_seconds, "--body-seconds", min=0.1, help="For a request's body (408)."
+    ),
+    idle_seconds: float = typer.Option(
+        _LIMITS.idle_seconds, "--idle-seconds", min=1, help="Between requests, and for an unread answer."
+    ),
+) -> None:
+    r"""Serve the model over HTTP, with a page to try it on at /.
+
+    POST /v1/predict and /v1/clean take JSON; /docs describes them, docs/http.md shows them with curl. Needs
+    the extra "serve", and "html" for pages. SIGTERM ends it when every accepted request is answered.
+
+    \b
+    Examples:
+      boilerplate-clf serve
+      boilerplate-clf serve --port 8080 --model my-bundle --workers 4
+      boilerplate-clf serve --host 0.0.0.0 --token-file /run/secrets/token
+    """
+    from boilerplate_clf.bundle import load_bundle, shipped_bundle
+    from boilerplate_clf.serve.server import run
+
+    limits = Limits(
+        body_bytes=body_bytes,
+        documents=documents,
+        document_chars=document_chars,
+        paragraphs=paragraphs,
+        explained=explained,
+        concurrent=concurrent,
+        buffered_bytes=buffered_bytes,
+        connections=connections,
+        request_seconds=request_seconds,
+        header_seconds=header_seconds,
+        body_seconds=body_seconds,
+        idle_seconds=idle_seconds,
+    )
+    settings = Settings(
+        host=host,
+        port=port,
+        model=str(model) if model else None,
+        workers=workers,
+        threads=threads,
+        token_file=str(token_file) if token_file else None,
+        cors_origins=tuple(cors_origin),
+        limits=limits,
+    )
+    load_bundle(model or shipped_bundle())  # what is wrong with it is better said here than by a worker
+    if read_token(settings.token_file, os.environ.get(TOKEN_VARIABLE)) is None and not _is_loopback(host):
+        rule = "!" * 79
+        message = (
+            f"boilerplate-clf: WARNING: listening on {host} WITHOUT A TOKEN.\n"
+            f"Everybody who reaches this address can use the service. Give --token-file FILE or\n"
+            f"${TOKEN_VARIABLE}, or put a proxy in front of it that asks for one."
+        )
+        typer.echo(f"{rule}\n{message}\n{rule}", err=True)
+    run(settings)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -15,9 +15,7 @@ from __future__ import annotations
 import argparse
 import html
 import json
-import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -177,19 +175,29 @@ def steady(pages: Sequence[Page], threads: int, rounds: int, slow_pages: int) ->
     print(f"\nHTML of a page: {kb[0]:.0f} kB with page markup, {kb[1]:.0f} kB bare.")
 
 
-def fresh(code: list[str], repeats: int = 5) -> tuple[float, float]:
-    """Return the median seconds of a command in fresh processes, and the largest peak memory (MB)."""
-    seconds, peak = [], 0.0
+WATCHED = """
+import atexit, runpy, sys
+@atexit.register
+def tell():
+    sys.stderr.write([line for line in open("/proc/self/status") if line.startswith("VmHWM")][0])
+name, sys.argv = sys.argv[1], sys.argv[1:]
+if name == "pass" or "import" in name:
+    exec(name)
+else:
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+"""
+
+
+def fresh(command: list[str], repeats: int = 5) -> tuple[float, float]:
+    """Return the median seconds of Python code or a module in fresh processes, and its peak memory (MB)."""
+    seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
-        done = subprocess.Popen(code, stdout=subprocess.DEVNULL)
-        _, status, usage = os.wait4(done.pid, 0)
-        done.returncode = os.waitstatus_to_exitcode(status)
-        if done.returncode:
-            raise SystemExit(f"{' '.join(code)[:80]} failed")
+        done = subprocess.run([sys.executable, "-c", WATCHED, *command], capture_output=True, text=True)
         seconds.append(time.perf_counter() - started)
-        peak = max(peak, usage.ru_maxrss / 1024)
-    return statistics.median(seconds), peak
+        if done.returncode:
+            raise SystemExit(f"{command}: {done.stderr}")
+    return statistics.median(seconds), int(done.stderr.rsplit("VmHWM:", 1)[1].split()[0]) / 1024
 
 
 def cold(pages: Sequence[Page]) -> None:
@@ -201,11 +209,11 @@ def cold(pages: Sequence[Page]) -> None:
             for page in pages:
                 stream.write(json.dumps({"paragraphs": list(page)}) + "\n")
         code = "import sys, boilerplate_clf as b; b.Classifier().predict(open(sys.argv[1]).read())"
-        program = [sys.executable, "-m", "boilerplate_clf.cli.main", "predict"]
+        program = ["boilerplate_clf.cli.main", "predict"]
         rows = {
-            "`python -c pass`": [sys.executable, "-c", "pass"],
-            "`import onnxruntime, tokenizers`": [sys.executable, "-c", "import onnxruntime, tokenizers"],
-            "import, load, first page": [sys.executable, "-c", code, str(article)],
+            "`pass`": ["pass"],
+            "`import onnxruntime, tokenizers`": ["import onnxruntime, tokenizers"],
+            "import, load, first page": [code, str(article)],
             "CLI, one article": [*program, str(article)],
             f"CLI, {len(pages)} pages": [*program, str(crawl), "--format", "jsonl"],
         }
@@ -309,7 +317,6 @@ def main() -> None:
     cold(pages)
     growth(pages, arguments.threads)
     floor(pages, arguments.threads)
-    print(f"Peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
 
 
 if __name__ == "__main__":

@@ -80,7 +80,9 @@ def test_a_byte_of_the_manifest_altered_is_refused_or_changes_nothing(data):
 
 def test_a_threshold_altered_is_refused(bundle):
     path = bundle / "bundle.json"
-    path.write_text(path.read_text().replace("0.725", "0.025"))
+    value = json.loads(path.read_text())
+    value["thresholds"]["balanced"]["comment_policy"] = 0.025
+    path.write_text(json.dumps(value))
     with pytest.raises(BundleIntegrityError, match=r"bundle\.json is altered"):
         load_bundle(bundle)
 

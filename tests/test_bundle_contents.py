@@ -38,6 +38,7 @@ def test_an_onnx_file_without_a_graph(bundle):
 def more_labels(manifest):
     manifest["labels"].append("fifth")
     manifest["chain"].update(transitions=[], bias=[])
+    manifest["cascade"] = None
 
 
 def test_wrong_number_of_labels(edit_manifest):

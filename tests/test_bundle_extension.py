@@ -45,7 +45,9 @@ def extended(bundle):
     def change(value):
         value.update(labels=LABELS, windows=None, files={}, ngram_weight=1.0, name="mine")
         value.update(
-            chain={"temperature": 1.0, "transitions": [], "bias": []}, precision={"newsletter": [[0.5, 1]]}
+            chain={"temperature": 1.0, "transitions": [], "bias": []},
+            precision={"newsletter": [[0.5, 1]]},
+            cascade=None,
         )
         value["thresholds"] = {
             "careful": {"newsletter": 0.9, "content": 0.3},

@@ -1,6 +1,8 @@
 """What the encoder is asked about, what is remembered, and that neither changes what a text gets."""
 
+import os
 import random
+import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -138,6 +140,19 @@ def test_threads_share_a_cache():
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_lock_that_was_held_at_a_fork_holds_nobody_up():
+    cache = ParagraphCache(5)
+    with cache._lock:
+        child = os.fork()
+        if not child:
+            signal.alarm(10)
+            found = cache.through(["a"], lambda new: np.zeros((len(new), 1)))
+            os._exit(len(found) - 1)
+        assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_negative_cache_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ class ParagraphCache:
         """Start empty."""
         self._size = size
         self._known: OrderedDict[bytes, Array] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock, self._process = threading.Lock(), os.getpid()
 
     def through(self, texts: Sequence[str], compute: Callable[[list[str]], Array]) -> Array:
         """Return ``compute(texts)``, computing only what is not known.
@@ -39,6 +40,9 @@ class ParagraphCache:
         """
         keys = [blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for text in texts]
         found: dict[bytes, Array] = {}
+        if os.getpid() != self._process:
+            # At the fork a thread of the parent may have held the lock: here nobody would ever release it.
+            self._lock, self._process = threading.Lock(), os.getpid()
         with self._lock:
             for key in keys:
                 if key in self._known:

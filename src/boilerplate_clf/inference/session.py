@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ class Session:
         """Load the model."""
         self._model, self._threads = model, threads or available_threads()
         self._process = os.getpid()
-        self._session = self._open()
+        self._session, self._pool = self._open(), self._workers()
         names = sorted(node.name for node in self._session.get_inputs())
         if names != ["input_ids", "markers"]:
             raise BundleFormatError(f"model.onnx has inputs {names}, not ['input_ids', 'markers']")
@@ -81,9 +82,16 @@ class Session:
         if os.getpid() != self._process:
             # After a fork the threads of the parent's session are gone: a call would wait for ever.
             # So would its end: it is kept.
-            self._left = self._session
-            self._session, self._process = self._open(), os.getpid()
-        return [self._forward(window) for window in windows]
+            self._left = self._session, self._pool
+            self._session, self._pool, self._process = self._open(), self._workers(), os.getpid()
+        several = list(windows)
+        if self._pool is None or len(several) < 2:
+            return [self._forward(window) for window in several]
+        # Windows side by side use the threads better than the parts of one window do.
+        return list(self._pool.map(self._forward, several))
+
+    def _workers(self) -> ThreadPoolExecutor | None:
+        return ThreadPoolExecutor(self._threads) if self._threads > 1 else None
 
     def _forward(self, window: Window) -> Floats:
         ids = np.asarray([window.ids], np.int64)

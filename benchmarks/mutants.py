@@ -139,7 +139,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[ast.AST], None]]]:
 
         yield f"{type(node.op).__name__} -> {other_bool.__name__}", join
     elif isinstance(node, (ast.If, ast.While, ast.IfExp)):
-        for value in (True, False):
+        for value in {True, False} - ({node.test.value} if isinstance(node.test, ast.Constant) else set()):
 
             def fix(twin: ast.AST, value: bool = value) -> None:
                 twin.test = ast.Constant(value)  # type: ignore[attr-defined]

@@ -75,8 +75,24 @@ def test_long_paragraphs_keep_head_and_tail():
     assert cut([10, 11], config()) == [10, 11]
 
 
+@pytest.mark.parametrize(("head", "tail"), [(8, 3), (8, 0), (1, 3), (3, 8)])
+def test_a_paragraph_is_cut_at_its_budget_and_not_before(head, tail):
+    for size in range(30):
+        ids = list(range(size))
+        kept = ids if size <= head + tail else [*ids[:head], *range(size - tail, size)]
+        assert cut(ids, config(head=head, tail=tail)) == kept
+
+
 def test_budgets_that_cannot_work_are_refused():
     with pytest.raises(ValueError, match="too small"):
         config(window=20, overlap=10)
     with pytest.raises(ValueError, match="negative"):
         config(tail=-1)
+    with pytest.raises(ValueError, match="negative"):
+        config(head=0, tail=3)
+    with pytest.raises(ValueError, match="negative"):
+        config(overlap=-1)
+    # 1 + 8 + 3 tokens of a paragraph, 10 of overlap, 2 edges: it just fits.
+    assert config(window=24).paragraph_tokens == 12
+    with pytest.raises(ValueError, match="too small"):
+        config(window=23)

@@ -139,7 +139,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[ast.AST], None]]]:
 
         yield f"{type(node.op).__name__} -> {other_bool.__name__}", join
     elif isinstance(node, (ast.If, ast.While, ast.IfExp)):
-        for value in (True, False):
+        for value in {True, False} - ({node.test.value} if isinstance(node.test, ast.Constant) else set()):
 
             def fix(twin: ast.AST, value: bool = value) -> None:
                 twin.test = ast.Constant(value)  # type: ignore[attr-defined]
@@ -195,8 +195,12 @@ def main() -> None:
         planted = list(faults(source))
         if arguments.limit and len(planted) > arguments.limit:
             planted = planted[:: -(-len(planted) // arguments.limit)]
-        missed = [fault for fault in planted if not seen(module, fault)]
-        unseen += [(module, fault) for fault in missed]
+        missed = []
+        for fault in planted:
+            if not seen(module, fault):
+                missed.append(fault)
+                unseen.append(f"- `{MODULES[module][0]}:{fault.line}`: {fault.what}")
+                print(unseen[-1], file=sys.stderr, flush=True)
         share = (len(planted) - len(missed)) / max(1, len(planted))
         rows.append(
             f"| `{MODULES[module][0]}` | {len(planted)} | {len(planted) - len(missed)} | {share:.0%} |"
@@ -204,9 +208,8 @@ def main() -> None:
         print(rows[-1], file=sys.stderr, flush=True)
     print(about("python benchmarks/mutants.py"))
     print("\n| module | faults planted | seen by a test | share |\n|---|---|---|---|", *rows, sep="\n")
-    print("\nNot seen:")
-    for module, fault in unseen:
-        print(f"- {MODULES[module][0]}:{fault.line}: {fault.what}")
+    print("\nNot seen:\n")
+    print(*unseen, sep="\n")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 READINGS = 100
 """Of memory, over the run."""
 WARM_UP = 0.1
+SHOWN = (0.1, 0.25, 0.5, 0.75, 1.0)
 THREADS, WORKERS = 16, 2
 SHARED = 200
 """Documents that threads and processes label."""
@@ -148,7 +149,8 @@ def main() -> None:
     total = readings[-1][0]
     print("| | |\n|---|---|")
     print(f"| paragraphs | {total:,} in {seconds:,.0f} s ({total / seconds:,.0f} per second) |")
-    print(f"| resident set after a tenth, at the end | {warm[0][1]:,.1f} MB, {warm[-1][1]:,.1f} MB |")
+    shown = ", ".join(f"{readings[round(len(readings) * part) - 1][1]:,.1f}" for part in SHOWN)
+    print(f"| resident set in MB after {', '.join(f'{part:.0%}' for part in SHOWN)} | {shown} |")
     print(f"| growth | {growth:+.2f} MB per million paragraphs (standard error {error:.2f}) |")
     print(f"| probes with other scores than the first | {drifted} of {len(readings)} |", flush=True)
     source = documents(2)

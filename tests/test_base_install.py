@@ -8,8 +8,6 @@ import pytest
 
 from boilerplate_clf.errors import MissingExtraError
 
-from .conftest import ROOT
-
 BLOCK = """
 import sys
 class Block:
@@ -40,8 +38,9 @@ def without(blocked, *arguments):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
-def test_predict_needs_nothing_of_the_training_extra():
-    done = without(HEAVY, "predict", ROOT / "examples" / "artikel.txt")
+@pytest.mark.parametrize("arguments", [("predict", "examples/artikel.txt"), ("verify",), ("doctor",)])
+def test_the_base_install_needs_nothing_of_the_training_extra(arguments):
+    done = without(HEAVY, *arguments)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -116,5 +116,11 @@ def test_the_declared_number_of_scores():
         assert output_width(unknown) is None
 
 
+@pytest.mark.parametrize("number", [1, 7, 8])
+def test_a_field_that_is_cut_off_is_refused(number):
+    with pytest.raises(UnsafeModelError, match="not an ONNX file"):
+        check_onnx(field(number, b"abc")[:-1], "x")
+
+
 def test_fixed_width_fields_are_skipped():
     check_onnx(struct.pack("<B4sB8s", 13, b"abcd", 17, b"abcdefgh"), "x")

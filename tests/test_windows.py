@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from boilerplate_clf.inference.windows import WindowConfig, cut, make_windows
@@ -30,7 +30,17 @@ def test_every_paragraph_is_kept_once_and_no_window_is_too_long(paragraphs, wind
         assert len(w.keep) > 0
 
 
-@given(documents, st.integers(24, 80), st.integers(0, 10))
+def shared_less(rows, first, stop):
+    """Return the tokens that two windows share, without the first paragraph of them."""
+    return sum(map(len, rows[first + 1 : stop]))
+
+
+# Paragraphs at their budget, short ones between them, and windows that hold hardly two.
+tight = st.lists(st.sampled_from([0, 1, 2, 4, 8, 11, 20]).map(lambda size: [50] * size), max_size=30)
+
+
+@given(documents | tight, st.integers(24, 80) | st.integers(24, 30), st.integers(0, 10))
+@example([[50] * 11, [50] * 8, [50] * 11, [50] * 11, [50] * 2, [50] * 11] * 4, 24, 10)
 def test_windows_hold_the_cut_paragraphs_and_go_forward(paragraphs, window, overlap):
     limits = config(window=window, overlap=overlap)
     rows = [[PAR, *cut(ids, limits)] for ids in paragraphs]
@@ -45,7 +55,9 @@ def test_windows_hold_the_cut_paragraphs_and_go_forward(paragraphs, window, over
             assert len(expected) + len(rows[stop]) > window - 2
     for before, after in pairwise(made):
         stop = before.first + len(before.markers)
-        assert before.first < after.first <= stop
+        assert before.first < after.first <= stop < after.first + len(after.markers)
+        # No more context than was asked for.
+        assert after.first == stop or shared_less(rows, after.first, stop) < overlap
         shared = sum(map(len, rows[after.first : stop]))
         # As much context as was asked for, unless that would leave no room to go forward.
         one_more = shared + len(rows[after.first - 1]) + len(rows[stop])
@@ -76,8 +88,24 @@ def test_long_paragraphs_keep_head_and_tail():
     assert cut([10, 11, 12], 2, 0) == [10, 11]
 
 
+@pytest.mark.parametrize(("head", "tail"), [(8, 3), (8, 0), (1, 3), (3, 8)])
+def test_a_paragraph_is_cut_at_its_budget_and_not_before(head, tail):
+    for size in range(30):
+        ids = list(range(size))
+        kept = ids if size <= head + tail else [*ids[:head], *range(size - tail, size)]
+        assert cut(ids, config(head=head, tail=tail)) == kept
+
+
 def test_budgets_that_cannot_work_are_refused():
     with pytest.raises(ValueError, match="too small"):
         config(window=20, overlap=10)
     with pytest.raises(ValueError, match="negative"):
         config(tail=-1)
+    with pytest.raises(ValueError, match="negative"):
+        config(head=0, tail=3)
+    with pytest.raises(ValueError, match="negative"):
+        config(overlap=-1)
+    # 1 + 8 + 3 tokens of a paragraph, 10 of overlap, 2 edges: it just fits.
+    assert config(window=24).paragraph_tokens == 12
+    with pytest.raises(ValueError, match="too small"):
+        config(window=23)

@@ -94,8 +94,9 @@ def test_odd_characters_stay_as_they_are_and_harm_no_other_paragraph(classifier,
         lambda text: text.replace(" ", "\u00a0"),
         lambda text: text.replace("e", "\u200b\u2060e"),
         lambda text: unicodedata.normalize("NFD", text),
+        lambda text: text.replace("ä", "&auml;").replace("e", "&#101;"),
     ],
-    ids=["soft hyphens", "NBSP", "zero-width characters", "decomposed"],
+    ids=["soft hyphens", "NBSP", "zero-width characters", "decomposed", "HTML entities"],
 )
 def test_spellings_that_nobody_sees_change_no_score(classifier, write):
     lines = (ROOT / "examples" / "artikel.txt").read_text(encoding="utf-8").splitlines()

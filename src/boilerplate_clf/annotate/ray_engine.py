@@ -51,11 +51,14 @@ def run_ray(
     if not ray.is_initialized():
         ray.init(address=address, log_to_driver=False, logging_level="error")
     data.DataContext.get_current().enable_progress_bars = False
-    numbers = data.range(len(inputs), override_num_blocks=len(inputs)).map_batches(
+    # Items, which need no CPU to be read: a range would wait for ever for one that the actors do not hold.
+    items = [{"id": number} for number in range(len(inputs))]
+    cpus = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    numbers = data.from_items(items, override_num_blocks=len(inputs)).map_batches(
         RayAnnotator,
         fn_constructor_args=(list(inputs), output, options, keep_html),
         batch_size=1,
-        concurrency=workers,
+        concurrency=(min(workers, cpus), workers),
         num_cpus=1,
     )
     total, before = sum(source.size for source in inputs) or 1, 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from html import unescape
 from itertools import islice
 from pathlib import Path
 from typing import Any, overload
@@ -255,12 +256,15 @@ def model_text(text: str, span: Span) -> str:
     The middle of a very long paragraph is left out before anything is computed, which keeps the cost of
     hostile input bounded; lone surrogates, which UTF-8 cannot hold, become "?". Soft hyphens and other
     invisible characters are left out and characters composed, as the tokenizer does for the encoder:
-    to the n-gram model, a word with a soft hyphen would be two others.
+    to the n-gram model, a word with a soft hyphen would be two others. HTML entities that a scraper left in
+    become what they stand for.
     """
     if span.end - span.start > HEAD_CHARS + TAIL_CHARS:
         part = text[span.start : span.start + HEAD_CHARS] + " " + text[span.end - TAIL_CHARS : span.end]
     else:
         part = text[span.start : span.end]
+    if "&" in part:
+        part = unescape(part)
     if not part.isascii():
         part = unicodedata.normalize("NFC", _INVISIBLE.sub("", part))
     return part.encode("utf-8", "replace").decode("utf-8")

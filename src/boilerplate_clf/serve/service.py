@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic_core import to_json
@@ -155,9 +156,9 @@ class Service:
             content, metadata = await loop.run_in_executor(self._pages, extract, given.html, given.url)
         count = len(content)  # of a text: no paragraph is shorter than a character
         if isinstance(content, str) and count > self._limits.paragraphs:
-            count = len(await asyncio.to_thread(split_paragraphs, content))
+            count = await asyncio.to_thread(_count, content, self._limits.paragraphs + 1)
         if count > self._limits.paragraphs:
-            message = f"{count:,} paragraphs: at most {self._limits.paragraphs:,} are taken"
+            message = f"more than {self._limits.paragraphs:,} paragraphs, which is the most that are taken"
             raise ApiError(ErrorType.TOO_LARGE, message, field)
         return content, metadata
 
@@ -212,6 +213,11 @@ class Service:
         if given.meta:
             result["meta"] = given.meta
         return result
+
+
+def _count(text: str, most: int) -> int:
+    """Return the number of a text's paragraphs, counted no further than ``most``."""
+    return sum(1 for _ in islice(split_paragraphs(text), most))
 
 
 def _decide(results: Sequence[Document | ApiError], request: CleanRequest) -> list[Document | ApiError]:

@@ -142,7 +142,10 @@ def _send_all(client, data):
 def test_a_large_body_is_refused_unread_and_the_connection_goes_on(port):
     with connection(port) as client:
         client.sendall(HEAD + b"Content-Length: 20000000\r\n\r\n")
-        assert status(client.recv(65536)) == 413
+        answer = client.recv(65536)
+        while not answer.endswith(b"}}"):  # head and body may come one after the other
+            answer += client.recv(65536)
+        assert status(answer) == 413
         client.sendall(b" " * 20_000_000 + b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
         assert status(client.recv(65536)) == 200
 

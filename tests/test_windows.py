@@ -43,7 +43,7 @@ tight = st.lists(st.sampled_from([0, 1, 2, 4, 8, 11, 20]).map(lambda size: [50] 
 @example([[50] * 11, [50] * 8, [50] * 11, [50] * 11, [50] * 2, [50] * 11] * 4, 24, 10)
 def test_windows_hold_the_cut_paragraphs_and_go_forward(paragraphs, window, overlap):
     limits = config(window=window, overlap=overlap)
-    rows = [[PAR, *cut(ids, limits)] for ids in paragraphs]
+    rows = [[PAR, *cut(ids, limits.head_tokens, limits.tail_tokens)] for ids in paragraphs]
     made = make_windows(paragraphs, limits)
     for number, w in enumerate(made):
         stop = w.first + len(w.markers)
@@ -93,7 +93,7 @@ def test_a_paragraph_is_cut_at_its_budget_and_not_before(head, tail):
     for size in range(30):
         ids = list(range(size))
         kept = ids if size <= head + tail else [*ids[:head], *range(size - tail, size)]
-        assert cut(ids, config(head=head, tail=tail)) == kept
+        assert cut(ids, head, tail) == kept
 
 
 def test_budgets_that_cannot_work_are_refused():

@@ -244,7 +244,8 @@ def test_hostile_bodies(port, body, code):
 
 
 def test_a_long_document_holds_nobody_up(port):
-    long = "Der Rat von Altbach hat am Montag über den Haushalt beraten und ihn beschlossen.\n" * 900
+    # All different and all appeals: the model has to read every one of them.
+    long = "\n".join(f"Unterstützen Sie die Arbeit der Redaktion mit {i} Euro im Monat!" for i in range(4000))
     with others_are_served(port) as answers:
         started = time.monotonic()
         assert ask(port, "/v1/predict", {"text": long}).status == 200

@@ -149,6 +149,8 @@ def test_files_that_cannot_be_read_are_named(bundle, monkeypatch):
         (lambda m: m["chain"]["transitions"][0].__setitem__(0, 1e9), "a weight beyond"),
         (lambda m: m["chain"]["transitions"][0].__setitem__(0, float("nan")), "a weight beyond"),
         (lambda m: m["cascade"].update(least_doubt=1.5), "least_doubt"),
+        (lambda m: m["cascade"].update(least_doubt="much"), "malformed"),
+        (lambda m: m["cascade"].update(ngram_weight=None), "malformed"),
         (lambda m: m["cascade"].update(context=-1), "cascade.context"),
         (lambda m: m["cascade"].update(context_head=2.5), "cascade.context_head"),
         (lambda m: m["cascade"].update(context_tail=10**9), "cascade.context_tail"),

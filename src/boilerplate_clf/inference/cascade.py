@@ -59,4 +59,5 @@ class Cascade:
 
 def as_cascade(raw: Mapping[str, Any]) -> Cascade:
     """Return what ``dataclasses.asdict`` made of a cascade."""
-    return Cascade(**{**raw, "chain": as_chain(raw["chain"])})
+    numbers = {name: float(raw[name]) for name in ("least_doubt", "ngram_weight")}
+    return Cascade(**{**raw, "chain": as_chain(raw["chain"]), **numbers})

@@ -17,41 +17,30 @@ import argparse
 import gc
 import html
 import json
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
+from environment import about
 
 from boilerplate_clf import Classifier
-from boilerplate_clf.files import sha256_file
+from boilerplate_clf.bundle import shipped_bundle
 from boilerplate_clf.inference.session import Session
 from boilerplate_clf.inference.windows import Window
 from boilerplate_clf.training.data import read_labelled
-from boilerplate_clf.training.runs import hardware
 
 ROOT = Path(__file__).resolve().parent.parent
 AUTHORED = ROOT / "training" / "data" / "pages-rehearsal.jsonl"
 Page = Sequence[str]
-PACKAGES = (
-    "boilerplate-clf",
-    "onnxruntime",
-    "tokenizers",
-    "numpy",
-    "trafilatura",
-    "scikit-learn",
-    "torch",
-    "transformers",
-)
+PEERS = ("trafilatura", "scikit-learn", "torch", "transformers")
 MAIN = "main text only"
 OURS, EXTRACTOR = "boilerplate_clf", "trafilatura, page markup"
 BATCH = f"{OURS}, 32 pages a call"
@@ -340,12 +329,12 @@ def main() -> None:
     source = arguments.data if arguments.data.exists() else AUTHORED
     pages = [list(document.texts) for document in read_labelled(source)][: arguments.pages]
     lengths = [len(text) for page in pages for text in page]
+    print(about("python benchmarks/throughput.py", source, shipped_bundle()))
     print(
-        f"{date.today()}, {hardware()}, Python {platform.python_version()}, "
-        + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-        + f"\n{source.name} sha256 {sha256_file(source)[:12]}: {len(pages)} pages, {len(lengths)} "
-        f"paragraphs, {sum(lengths) / len(pages):.0f} characters a page, {statistics.mean(lengths):.0f} a "
-        f"paragraph (median {statistics.median(lengths):.0f}); {arguments.threads} threads\n"
+        ", ".join(f"{name} {version(name)}" for name in PEERS)
+        + f"\n{len(pages)} pages, {len(lengths)} paragraphs, {sum(lengths) / len(pages):.0f} characters a "
+        f"page, {statistics.mean(lengths):.0f} a paragraph (median {statistics.median(lengths):.0f}); "
+        f"{arguments.threads} threads\n"
     )
     steady(
         pages,

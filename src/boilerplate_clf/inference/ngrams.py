@@ -168,7 +168,7 @@ class NgramScorer:
             raise ValueError(f"{keys.shape} n-grams, a table of shape {table.shape}, {len(bias)} labels")
         if not (keys[1:] > keys[:-1]).all():
             raise ValueError("the n-grams are not in order")
-        self._keys, self._lookup = keys, Lookup(keys)
+        self._lookup = Lookup(keys)
         self._cache = ParagraphCache(cache) if cache else None
         # float32 takes twice the memory and spares a conversion for every n-gram of every text.
         self._table, self._bias = table.astype(np.float32), bias.astype(np.float64)
@@ -182,7 +182,7 @@ class NgramScorer:
         stream = io.BytesIO()
         np.savez_compressed(
             stream,
-            key_steps=_to_planes(np.diff(self._keys, prepend=np.uint32(0)).astype("<u4")),
+            key_steps=_to_planes(np.diff(self._lookup.keys, prepend=np.uint32(0)).astype("<u4")),
             table=_to_planes(self._table.astype("<f2").T),
             bias=self._bias.astype(np.float32),
         )

@@ -66,6 +66,9 @@ CHANGES: dict[str, Change] = {
     "token dropout 0": lambda config: replace(config, token_dropout=0.0),
     "token dropout 0.2": lambda config: replace(config, token_dropout=0.2),
     "no averaging of weights": lambda config: replace(config, average_decay=0.0),
+    "publishers' names swapped on 30 % of the pages": lambda config: replace(
+        config, compose=replace(config.compose, name_swaps=0.3)
+    ),
     "no wide part": lambda config: replace(config, wide_buckets=0),
     "windows of 128 tokens": _budgets(window_tokens=128, overlap_tokens=32),
     "windows of 768 tokens": _budgets(window_tokens=768),

@@ -16,11 +16,12 @@ from boilerplate_clf.bundle import load_bundle, shipped_bundle
 from boilerplate_clf.errors import DataError
 from boilerplate_clf.inference.chain import Chain
 from boilerplate_clf.labels import LABELS
-from boilerplate_clf.training.compose import ComposeConfig, Composer, add_noise
+from boilerplate_clf.training.compose import ComposeConfig, Composer
 from boilerplate_clf.training.config import load_config
 from boilerplate_clf.training.corpus import iter_documents
 from boilerplate_clf.training.data import LabelledDocument, read_labelled, runs_of_appeals
 from boilerplate_clf.training.leakage import find_leaks, shingles, without_leaks
+from boilerplate_clf.training.noise import NameSwap, add_noise
 from boilerplate_clf.training.selftrain import SelfTrainingConfig, label_pages, teacher_scores
 
 from .conftest import ROOT, SHARED, needs_gold
@@ -183,6 +184,26 @@ def test_noise_keeps_labels_beside_texts(items, seed):
     assert len(noisy.texts) == len(noisy.labels)
     assert set(noisy.labels) <= set(document.labels)
     assert add_noise(document, 0.0, random.Random(seed)) == document
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Der Lindentaler Bote fragte nach.", "Der Nordblick fragte nach."),
+        ("Das Archiv des LINDENTALER-BOTEN", "Das Archiv des LINDENTALER-BOTEN"),
+        ("lindentalerbote plus, 3 Euro", "nordblick plus, 3 Euro"),
+        ("LINDENTALER BOTE+", "NORDBLICK+"),
+        ("Der Bote kam aus Lindental.", "Der Bote kam aus Lindental."),
+    ],
+)
+def test_a_page_can_bear_the_name_of_another_publisher(text, expected):
+    swap = NameSwap(["lindentaler-bote.de", "nordblick.at", "authored", "ab.de"])
+    document = LabelledDocument("p", "lindentaler-bote.de", (text,), (C,))
+    assert swap(document, random.Random(0)).texts == (expected,)
+    unnamed = replace(document, publisher="authored")
+    assert swap(unnamed, random.Random(0)) == unnamed
+    alone = NameSwap(["lindentaler-bote.de", "authored"])
+    assert alone(document, random.Random(0)) == document
 
 
 def test_only_labels_that_the_teacher_is_sure_of_are_believed():

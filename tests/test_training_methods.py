@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import random
+
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
 import torch
+from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers.models import WordPiece
 
+from boilerplate_clf.training.batches import Budgets, Featurizer, draw_asked, window_config
+from boilerplate_clf.training.data import LabelledDocument
 from boilerplate_clf.training.loop import Schedule, layer_depth, make_optimizer
 from boilerplate_clf.training.losses import (
     IGNORE,
@@ -18,6 +25,7 @@ from boilerplate_clf.training.losses import (
 )
 from boilerplate_clf.training.pretrain import EncoderConfig, make_encoder, mask_tokens
 from boilerplate_clf.training.rtd import ReplacedTokenDetection
+from boilerplate_clf.training.tokenizer import SPECIAL_TOKENS, UNK
 
 LOGITS = torch.tensor([[2.0, 0.0, -1.0], [0.0, 3.0, 0.0], [1.0, 1.0, 1.0], [0.5, 0.0, 4.0]])
 GOLD = torch.tensor([0, 1, IGNORE, 0])
@@ -102,3 +110,30 @@ def test_replaced_token_detection_trains_the_encoder_and_never_the_generator():
     assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
     assert all(torch.equal(a, b) for a, b in zip(before, generator.parameters(), strict=True))
     assert language_model.model.layers[0].attn.Wqkv.weight.grad is not None
+
+
+def test_examples_behind_a_cascade_ask_only_what_is_asked_and_cut_what_is_read_along():
+    tokenizer = Tokenizer(
+        WordPiece({w: i for i, w in enumerate([*SPECIAL_TOKENS, "a", "b", "c"])}, unk_token=UNK)
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    windows = window_config(
+        tokenizer, Budgets(window_tokens=64, overlap_tokens=0, head_tokens=8, tail_tokens=2)
+    )
+    featurizer = Featurizer(tokenizer, windows, ("content", "appeal"))
+    texts = ("a a a a", "b b b b b", "c c c c", "a", "b b b")
+    document = LabelledDocument("p", "x", texts, ("content", "appeal", "content", "content", "appeal"))
+    [example] = featurizer.asked_examples(document, np.asarray([0, 1, 0, 0, 0], bool), 1, 2, 1)
+    a, b, c = (tokenizer.token_to_id(x) for x in "abc")
+    par, cls, sep = windows.marker_id, windows.cls_id, windows.sep_id
+    assert example.window.ids == [cls, par, a, a, a, par, b, b, b, b, b, par, c, c, c, sep]
+    assert example.labels == [IGNORE, 1, IGNORE]
+    assert featurizer.asked_examples(document, np.zeros(5, bool), 1, 2, 1) == []
+
+
+def test_appeals_are_asked_about_sooner_than_what_stands_beside_them_or_far_away():
+    labels = ["content"] * 8 + ["appeal"] + ["content"] * 8
+    rng = random.Random(0)
+    shares = np.mean([draw_asked(labels, "content", rng) for _ in range(2000)], axis=0)
+    assert shares[8] > 0.9 > 0.6 > shares[[7, 9]].max() > shares[[7, 9]].min() > 0.4
+    assert shares[:7].max() < 0.12

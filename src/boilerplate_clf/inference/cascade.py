@@ -50,11 +50,16 @@ class Cascade:
 
     def read(self, asked: Mask) -> Mask:
         """Return a mask of the paragraphs that the encoder reads: those asked about, and their neighbours."""
-        near = asked.copy()
-        for distance in range(1, self.context + 1):
-            near[distance:] |= asked[:-distance]
-            near[:-distance] |= asked[distance:]
-        return near
+        return neighbourhood(asked, self.context)
+
+
+def neighbourhood(asked: Mask, context: int) -> Mask:
+    """Return a mask of what ``asked`` marks and of the ``context`` paragraphs on either side of each."""
+    near = asked.copy()
+    for distance in range(1, context + 1):
+        near[distance:] |= asked[:-distance]
+        near[:-distance] |= asked[distance:]
+    return near
 
 
 def as_cascade(raw: Mapping[str, Any]) -> Cascade:

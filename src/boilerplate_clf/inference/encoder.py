@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from boilerplate_clf.errors import BundleFormatError
 from boilerplate_clf.inference.cascade import Cascade
+from boilerplate_clf.inference.pieces import Pieces
 from boilerplate_clf.inference.session import Session
 from boilerplate_clf.inference.windows import Window, WindowConfig, cut, make_windows
 
@@ -33,15 +34,12 @@ class Encoder:
     def __init__(self, tokenizer_json: str, session: Session, windows: WindowConfig, labels: int) -> None:
         """Load the tokenizer."""
         try:
-            self._tokenizer = Tokenizer.from_str(tokenizer_json)
+            tokenizer = Tokenizer.from_str(tokenizer_json)
         except Exception as error:  # tokenizers has no type of its own
             raise BundleFormatError(f"tokenizer.json cannot be read: {error}") from error
-        if max(windows.cls_id, windows.sep_id, windows.marker_id) >= self._tokenizer.get_vocab_size():
+        if max(windows.cls_id, windows.sep_id, windows.marker_id) >= tokenizer.get_vocab_size():
             raise BundleFormatError("bundle.json: 'windows' has ids that tokenizer.json lacks")
-        # A literal "[SEP]" in a text must stay text, or it would forge a slot for a label.
-        self._tokenizer.encode_special_tokens = True
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
+        self._pieces = Pieces(tokenizer)
         self._session, self._windows, self._labels = session, windows, labels
 
     def logits(
@@ -78,6 +76,5 @@ class Encoder:
 
     def _encode(self, documents: Sequence[Sequence[str]]) -> list[list[list[int]]]:
         """Return the token ids of all paragraphs of all documents, from one call."""
-        flat = [text for document in documents for text in document]
-        ids = iter(self._tokenizer.encode_batch_fast(flat, add_special_tokens=False) if flat else ())
-        return [[next(ids).ids for _ in document] for document in documents]
+        ids = iter(self._pieces.ids([text for document in documents for text in document]))
+        return [[next(ids) for _ in document] for document in documents]

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
 
-from boilerplate_clf.inference.windows import Window, WindowConfig, make_windows
+from boilerplate_clf.inference.cascade import neighbourhood
+from boilerplate_clf.inference.pieces import Pieces
+from boilerplate_clf.inference.windows import Window, WindowConfig, cut, make_windows
 from boilerplate_clf.labels import UNDECIDED
 from boilerplate_clf.training.data import LabelledDocument
 from boilerplate_clf.training.losses import IGNORE
@@ -54,13 +57,13 @@ class Featurizer:
 
     def __init__(self, tokenizer: Tokenizer, windows: WindowConfig, labels: Sequence[str]) -> None:
         """Remember tokenizer, budgets and label order."""
-        self.tokenizer, self.windows = tokenizer, windows
+        self.windows = windows
+        self._pieces = Pieces(tokenizer)
         self.label_ids = {label: index for index, label in enumerate(labels)} | {UNDECIDED: IGNORE}
 
     def encode(self, document: LabelledDocument) -> list[list[int]]:
         """Return the token ids of each paragraph, uncut."""
-        texts = document.model_texts()
-        return [e.ids for e in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+        return self._pieces.ids(document.model_texts())
 
     def examples(self, document: LabelledDocument) -> list[Example]:
         """Return the document's windows with all their labels, overlap included."""
@@ -69,6 +72,45 @@ class Featurizer:
             Example(window, labels[window.first : window.first + len(window.markers)])
             for window in make_windows(self.encode(document), self.windows)
         ]
+
+    def asked_examples(
+        self, document: LabelledDocument, asked: npt.NDArray[np.bool_], context: int, head: int, tail: int
+    ) -> list[Example]:
+        """Return windows as the encoder gets them behind a cascade, with the labels that are asked.
+
+        Args:
+            document: a page.
+            asked: mask of its paragraphs.
+            context: paragraphs on either side that are read along.
+            head: tokens that such a paragraph is cut to at its beginning.
+            tail: and at its end.
+        """
+        texts = document.model_texts()
+        rows = np.flatnonzero(neighbourhood(asked, context)).tolist()
+        ids = [
+            row if asked[i] else cut(row, head, tail)
+            for i, row in zip(rows, self._pieces.ids([texts[i] for i in rows]), strict=True)
+        ]
+        labels = [self.label_ids[document.labels[i]] if asked[i] else IGNORE for i in rows]
+        return [
+            Example(window, labels[window.first : window.first + len(window.markers)])
+            for window in make_windows(ids, self.windows)
+        ]
+
+
+_ASKED, _ASKED_BESIDE, _ASKED_ELSEWHERE = 0.95, 0.5, 0.08
+"""Share of the appeals, of the content beside one, and of other content that a cascade asks about."""
+
+
+def draw_asked(labels: Sequence[str], keep_label: str, rng: random.Random) -> npt.NDArray[np.bool_]:
+    """Return a mask of the paragraphs that a cascade might ask about.
+
+    They are drawn: an n-gram model has no doubts about what it was fitted to.
+    """
+    appeal = np.asarray([label != keep_label for label in labels])
+    share = np.where(appeal, _ASKED, np.where(neighbourhood(appeal, 1), _ASKED_BESIDE, _ASKED_ELSEWHERE))
+    asked: npt.NDArray[np.bool_] = np.asarray([rng.random() for _ in labels]) < share
+    return asked
 
 
 def collate(examples: Sequence[Example], pad_id: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

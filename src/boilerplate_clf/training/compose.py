@@ -9,13 +9,13 @@ get their label from their neighbours.
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from boilerplate_clf.labels import UNDECIDED
 from boilerplate_clf.training.data import LabelledDocument, runs_of_appeals
+from boilerplate_clf.training.noise import NameSwap, add_noise
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class ComposeConfig:
     """Blocks and paragraphs without any context (context dropout), per authored block."""
     noise: float = 0.08
     """Share of paragraphs with scrapers' and spelling noise."""
+    name_swaps: float = 0.0
+    """Share of the labelled pages on which the publisher bears another one's name."""
 
 
 _LONG = 8
@@ -74,6 +76,7 @@ class Composer:
         ]
         self._cut = _weighted(self.cut_runs)
         self._whole = _weighted(self.appeals or self.blocks)
+        self._swap = NameSwap(page.publisher for page in pages)
         self.carriers = list(carriers)
         for page in pages:
             self.carriers.extend(_stretches(page, keep_label))
@@ -92,6 +95,7 @@ class Composer:
                 self._composed(rng) for _ in range(int(len(self.blocks) * config.composed_per_block))
             ]
         documents += [self._lone(rng) for _ in range(int(len(self.blocks) * config.lone_per_block))]
+        documents = [self._swap(d, rng) if rng.random() < config.name_swaps else d for d in documents]
         documents = [add_noise(document, config.noise, rng) for document in documents]
         rng.shuffle(documents)
         return documents
@@ -157,42 +161,3 @@ def _stretches(page: LabelledDocument, keep_label: str, least: int = 4) -> list[
                 found.append(_slice(page, start, index))
             start = index + 1
     return found
-
-
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"})
-
-
-def add_noise(document: LabelledDocument, share: float, rng: random.Random) -> LabelledDocument:
-    """Change a ``share`` of the paragraphs as scrapers, keyboards and sites do; labels stay."""
-    texts: list[str] = []
-    labels: list[str] = []
-    for text, label in zip(document.texts, document.labels, strict=True):
-        if rng.random() >= share:
-            texts.append(text)
-            labels.append(label)
-            continue
-        kind = rng.randrange(7)
-        if kind == 0:
-            text = text.translate(_UMLAUTS)
-        elif kind == 1 and len(text) < 120:
-            text = text.upper()
-        elif kind == 2:
-            text = re.sub(r"([.!?]) ", r"\1", text)
-        elif kind == 3:
-            text = text.rstrip(".!?:… ")
-        elif kind == 4 and texts and labels[-1] == label and len(texts[-1]) + len(text) < 400:
-            texts[-1] += rng.choice((" ", "", " | ")) + text
-            continue
-        elif kind == 5 and len(text) > 80:
-            # One block becomes two: sites break their pleas anywhere.
-            sentences = re.split(r"(?<=[.!?]) +", text)
-            if len(sentences) > 1:
-                at = rng.randint(1, len(sentences) - 1)
-                texts.append(" ".join(sentences[:at]))
-                labels.append(label)
-                text = " ".join(sentences[at:])
-        elif kind == 6:
-            text = text.replace("„", '"').replace("“", '"').replace("ß", "ss")
-        texts.append(text)
-        labels.append(label)
-    return replace(document, texts=tuple(texts), labels=tuple(labels))

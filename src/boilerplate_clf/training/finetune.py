@@ -28,10 +28,12 @@ from boilerplate_clf.training.batches import (
     Example,
     Featurizer,
     collate,
+    draw_asked,
     drop_tokens,
     make_batches,
     window_config,
 )
+from boilerplate_clf.training.calibrate import CascadeConfig
 from boilerplate_clf.training.compose import ComposeConfig, Composer
 from boilerplate_clf.training.data import LabelledDocument, count_labels
 from boilerplate_clf.training.loop import Schedule, State, Trainer, pick_device, seed_everything
@@ -66,6 +68,8 @@ class FinetuneConfig:
     token_dropout: float = 0.1
     """Mean share of the pieces that training hides behind [MASK]; each window draws its own share
     between 0 and twice this."""
+    cascade_share: float = 0.0
+    """Share of the documents that are shown as the encoder gets them behind the cascade, if there is one."""
     average_decay: float = 0.998
     """Of the exponential moving average of the weights, which is what is evaluated and kept."""
     evaluate_every: int = 400
@@ -188,6 +192,7 @@ def finetune(
     ngram_share: npt.NDArray[np.float32] | None = None,
     labels: Sequence[str] = LABELS,
     keep_label: str = CONTENT,
+    cascade: CascadeConfig | None = None,
     facts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Fine-tune ``base`` and keep the weights with the best macro-F1 on ``dev``.
@@ -208,6 +213,7 @@ def finetune(
             weights are kept that are best together with it.
         labels: names of the model's outputs.
         keep_label: the label of article text.
+        cascade: behind which the model will read.
         facts: for the record.
 
     Returns:
@@ -237,10 +243,17 @@ def finetune(
     counts = count_labels([*pages, *blocks])
     weights = class_weights([counts.get(label, 0) for label in labels], config.loss.class_weight_power)
 
+    def examples_of(document: LabelledDocument) -> list[Example]:
+        if cascade is None or rng.random() >= config.cascade_share:
+            return featurizer.examples(document)
+        asked = draw_asked(document.labels, keep_label, rng)
+        return featurizer.asked_examples(
+            document, asked, cascade.context, cascade.context_head, cascade.context_tail
+        )
+
     def batches() -> Iterator[list[Example]]:
         while True:
-            documents = composer.epoch(rng)
-            examples = [example for document in documents for example in featurizer.examples(document)]
+            examples = [example for document in composer.epoch(rng) for example in examples_of(document)]
             yield from make_batches(examples, config.batch_tokens, rng)
 
     def loss_of(batch: list[Example]) -> tuple[torch.Tensor, int]:

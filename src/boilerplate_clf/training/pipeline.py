@@ -237,6 +237,7 @@ class Pipeline:
             ngram_share=self._ngram_share(dev, config.labels),
             labels=config.labels,
             keep_label=config.keep_label,
+            cascade=config.cascade,
             facts=facts,
         )
 

@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 SHARED ?= ../shared
 RUN ?= runs/shipped
 
-.PHONY: demo test lint openapi teacher model model-smoke evaluate wheel clean
+.PHONY: demo test lint docs docs-serve openapi teacher model model-smoke evaluate wheel clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -25,6 +25,13 @@ lint: .venv-test/installed
 	.venv-test/bin/ruff check .
 	.venv-test/bin/ruff format --check .
 	.venv-test/bin/mypy
+
+# The documentation as a site, in site/ (tests/test_site.py builds it too), or at http://127.0.0.1:8001/ while it is written.
+docs: .venv-test/installed
+	NO_MKDOCS_2_WARNING=1 .venv-test/bin/mkdocs build
+
+docs-serve: .venv-test/installed
+	NO_MKDOCS_2_WARNING=1 .venv-test/bin/mkdocs serve --dev-addr 127.0.0.1:8001
 
 # What tests/test_serve.py holds the service's description against.
 openapi: .venv-test/installed
@@ -53,4 +60,4 @@ wheel: .venv-test/installed
 	.venv-test/bin/python -m build --no-isolation
 
 clean:
-	rm -rf .venv .venv-test dist
+	rm -rf .venv .venv-test dist site

@@ -75,7 +75,7 @@ def annotate(
     """
     from boilerplate_clf.annotate.job import JobOptions, run_job
     from boilerplate_clf.annotate.records import Column
-    from boilerplate_clf.inference.session import available_threads
+    from boilerplate_clf.machine import available_threads
 
     given = {"text": text_column, "html": html_column, "paragraphs": paragraphs_column}
     named = [(name, kind) for kind, name in given.items() if name is not None]

@@ -22,6 +22,8 @@ from boilerplate_clf.inference.explain import explain
 from boilerplate_clf.inference.scorer import Scorer
 from boilerplate_clf.labels import as_label
 from boilerplate_clf.limits import (
+    BATCH_CHARS,
+    BATCH_DOCUMENTS,
     CACHED_PARAGRAPHS,
     HEAD_CHARS,
     MAX_DOCUMENT_CHARS,
@@ -31,9 +33,6 @@ from boilerplate_clf.limits import (
 from boilerplate_clf.text import INVISIBLE, Span, split_paragraphs, trim
 
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
-
-_CHUNK_DOCUMENTS = 32
-_CHUNK_CHARS = 500_000
 
 
 class Classifier:
@@ -180,10 +179,10 @@ class Classifier:
     def _read_ahead(source: Iterator[str | Sequence[str]]) -> list[str | Sequence[str]]:
         chunk: list[str | Sequence[str]] = []
         chars = 0
-        for document in islice(source, _CHUNK_DOCUMENTS):
+        for document in islice(source, BATCH_DOCUMENTS):
             chunk.append(document)
             chars += _chars(document)
-            if chars > _CHUNK_CHARS:
+            if chars > BATCH_CHARS:
                 break
         return chunk
 

@@ -265,7 +265,7 @@ def _warc_records(path: str, stream: IO[bytes]) -> Iterator[_Record]:
         most = MAX_HTML_CHARS + 1 if html else 1
         expected, page = min(record.content_length, most), record.reader.read(most)
         url = record.headers.get("WARC-Target-URI", "")
-        # fastwarc does not tell that the file ended inside a record. In its head, the kind may not be known yet.
+        # fastwarc does not tell that the file ended inside a record. In its head the kind may be unknown.
         if len(page) < expected or "Content-Length" not in record.headers:
             where = f"{path}: {url or record.record_id}"
             yield _bad(where, "the record is cut off", page.decode("utf-8", "replace"))

@@ -51,9 +51,16 @@ class Classifier:
         cache: paragraphs that are remembered, since menus and appeals stand on every page of a site; 0: none.
             Results are the same with and without.
 
+    Attributes:
+        bundle: the verified bundle.
+        decider: its thresholds.
+        mode: what labels are decided in: a mode's name, or ``precision>=…``.
+        info: name and version of the model.
+
     Raises:
         BundleError: the bundle is missing, altered or not usable (see :mod:`boilerplate_clf.errors`).
         InputError: unknown mode, a target outside 0 to 1, or both given.
+        ValueError: ``threads`` below 1, or ``cache`` below 0.
 
     >>> from boilerplate_clf import Classifier
     >>> clf = Classifier()
@@ -110,9 +117,13 @@ class Classifier:
             document: a text, split into paragraphs at line breaks; or its paragraphs in reading
                 order. Paragraphs of a sequence all get a label, blank ones ``content``.
 
+        Returns:
+            The document: of a text without any visible character one without paragraphs.
+
         Raises:
             InputError: not a text or a sequence of texts.
             InputTooLargeError: larger than :mod:`boilerplate_clf.limits` allows.
+            BundleFormatError: the model cannot be run, or gives scores that are no numbers.
         """
         return self._predict_chunk([document])[0]
 
@@ -137,13 +148,20 @@ class Classifier:
         """Label one document without blocking the event loop: :meth:`predict` in a thread.
 
         The model releases the interpreter's lock while it computes.
+
+        Raises:
+            InputError: as in :meth:`predict`.
         """
         import asyncio  # most programs do not need it, and it takes a while to load
 
         return await asyncio.to_thread(self.predict, document)
 
     async def aclean(self, document: str) -> str:
-        """Return the content of a text without blocking the event loop."""
+        """Return the content of a text without blocking the event loop.
+
+        Raises:
+            InputError: as in :meth:`predict`.
+        """
         return (await self.apredict(document)).clean_text
 
     def predict_batch(self, documents: Iterable[str | Sequence[str]]) -> Iterator[Document]:
@@ -171,7 +189,11 @@ class Classifier:
     @overload
     def clean(self, document: Sequence[str]) -> list[str]: ...
     def clean(self, document: str | Sequence[str]) -> str | list[str]:
-        """Return the content only: a text for a text, a list for a sequence of paragraphs."""
+        """Return the content only: a text for a text, a list for a sequence of paragraphs.
+
+        Raises:
+            InputError: as in :meth:`predict`.
+        """
         result = self.predict(document)
         return result.clean_text if isinstance(document, str) else result.clean_paragraphs
 
@@ -191,6 +213,12 @@ class Classifier:
 
         Each phrase is left out in turn and the paragraph judged again in its place; see
         :mod:`boilerplate_clf.inference.explain`. Takes some ten times as long as the prediction.
+
+        Args:
+            document: a result of this classifier, or of another with the same labels.
+
+        Raises:
+            ValueError: a label of the document is none of this model's.
         """
         return explain(document, self._log_odds)
 

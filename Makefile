@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 SHARED ?= ../shared
 RUN ?= runs/shipped
 
-.PHONY: demo test lint docs docs-serve openapi teacher model model-smoke evaluate wheel clean
+.PHONY: demo test coverage lint docs docs-serve openapi teacher model model-smoke evaluate wheel clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -20,6 +20,13 @@ demo: .venv/installed
 
 test: lint
 	.venv-test/bin/python -m pytest
+
+# Branches of src/ that the tests run, in their processes too: some minutes more than `make test`.
+coverage: .venv-test/installed
+	.venv-test/bin/coverage erase
+	.venv-test/bin/coverage run -m pytest
+	.venv-test/bin/coverage combine --quiet
+	.venv-test/bin/coverage report
 
 lint: .venv-test/installed
 	.venv-test/bin/ruff check .

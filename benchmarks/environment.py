@@ -6,8 +6,8 @@ import datetime
 import os
 from pathlib import Path
 
-from boilerplate_clf.doctor.machine import cpu, versions
 from boilerplate_clf.files import sha256_file
+from boilerplate_clf.machine import cpu, versions
 
 _SHOWN = 12
 

@@ -35,7 +35,7 @@ MODULES = {
     "windows": ("inference/windows.py", ["test_windows.py"]),
     "decide": ("inference/decide.py", ["test_decide.py", "test_document.py"]),
     "load": ("bundle/load.py", ["test_bundle.py", "test_bundle_extension.py", "test_bundle_contents.py"]),
-    "manifest": ("bundle/manifest.py", ["test_bundle.py", "test_bundle_extension.py"]),
+    "manifest": ("bundle/manifest.py", ["test_manifest.py", "test_bundle.py", "test_bundle_extension.py"]),
     "onnx_safety": ("bundle/onnx_safety.py", ["test_onnx_safety.py"]),
 }
 """Name -> its file, and the tests that should see its faults."""

@@ -174,19 +174,86 @@ REFUSED = {
     "nothing there": (["fehlt.jsonl"], "no such file"),
     "nothing that matches": (["*.jsonl"], "no such file"),
     "unknown kind": (["a.docx"], "unknown kind of file"),
-    "not Parquet": (["a.parquet"], "not a readable Parquet file"),
-    "cut off": (["a.jsonl.gz"], "cannot be read"),
     "mixed": (["a.warc", "b.csv"], "run twice"),
 }
 
 
 @pytest.mark.parametrize(("names", "message"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_run(tmp_path, names, message):
-    for name, data in (("a.docx", b"x"), ("a.parquet", b"x"), ("a.warc", b""), ("b.csv", b"text\n")):
+    for name, data in (("a.docx", b"x"), ("a.warc", b""), ("b.csv", b"text\n")):
         (tmp_path / name).write_bytes(data)
-    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(as_jsonl(records(50)))[:-20])
     with pytest.raises(RunError, match=message):
         run_job([str(tmp_path / name) for name in names], str(tmp_path / "out"))
+
+
+UNREADABLE = {
+    "a.parquet": (b"x", 0, "not a readable Parquet file"),
+    "a.jsonl.gz": (gzip.compress(as_jsonl(records(50)))[:-20], 0, "cannot be read"),
+    "a.jsonl.zst": (b"x", 0, "cannot be read"),
+    "a.csv": (b'text\nEin Satz.\n"' + b"x" * 400 + b'"\nNoch einer.\n', 1, "row 3: field larger"),
+    "a.warc": (b"WARC/1.0 and no more", 0, "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_files_that_cannot_be_read_stop_no_others(tmp_path, monkeypatch, name):
+    pytest.importorskip("trafilatura", reason="the extra 'html' is not installed")
+    monkeypatch.setattr("boilerplate_clf.annotate.inputs.MAX_HTML_CHARS", 300)
+    data, before, message = UNREADABLE[name]
+    (tmp_path / name).write_bytes(data)
+    kind = name.split(".")[1]
+    good = tmp_path / f"b.{'warc' if kind == 'warc' else 'jsonl'}"
+    good.write_bytes(warc([("text/html", PAGE.encode())]) if kind == "warc" else as_jsonl(records(2)))
+    new = 1 if kind == "warc" else 2
+    arguments = ["annotate", str(tmp_path / name), str(good), "--output", str(tmp_path / "out")]
+    for _ in range(2):  # also when it goes on, or has nothing left to do
+        done = CliRunner().invoke(app, [*arguments, "--workers", "1"])
+        assert done.exit_code == 1 and f"{before + new} documents" in done.stdout, done.output
+        (line,) = done.stderr.splitlines()
+        assert line.startswith(f"boilerplate-clf: file://{tmp_path / name}: ") and message in line
+    assert len(written(tmp_path / "out")) == before + new
+    finished = json.loads((tmp_path / "out" / "_manifest.json").read_text())["finished"]
+    assert [message in line for line in finished["unread"]] == [True]
+
+
+PAGES = [PAGE.format(number, APPEAL).encode() for number in range(2)]
+WHOLE = warc([("text/html", page) for page in PAGES])
+LAST = len(WHOLE) - WHOLE.rindex(b"WARC/1.")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("lost", [5, 100, len(PAGES[1]) + 4, len(PAGES[1]) + 30, LAST - 30])
+def test_a_record_that_was_cut_off_is_not_taken_as_whole(tmp_path, packed, lost):
+    data = WHOLE[:-lost]  # the last four bytes are blank lines
+    path = tmp_path / ("a.warc.gz" if packed else "a.warc")
+    path.write_bytes(gzip.compress(data) if packed else data)
+    (chunk,) = read_chunks(find_inputs([str(path)])[0], 10)
+    assert chunk.rows[0]["html"] == PAGES[0] and len(chunk) == 2
+    assert list(chunk.errors) == [1] and chunk.errors[1].endswith("the record is cut off")
+    assert chunk.errors[1].startswith(f"file://{path}: ") and "html" not in chunk.rows[1]
+
+
+def test_what_lies_behind_a_whole_record_may_be_lost(tmp_path):
+    (tmp_path / "a.warc").write_bytes(WHOLE[:-4])
+    (chunk,) = read_chunks(find_inputs([str(tmp_path / "a.warc")])[0], 10)
+    assert [row["html"] for row in chunk.rows] == PAGES and not chunk.errors
+
+
+def test_parts_end_where_they_grow_large(tmp_path, monkeypatch):
+    monkeypatch.setattr("boilerplate_clf.annotate.inputs.MAX_PART_BYTES", 1000)
+    rows = [{"text": "x" * size} for size in (10, 400, 700, 2000, 10, 10, 10)]
+    (tmp_path / "a.jsonl").write_bytes(as_jsonl(rows))
+    with (tmp_path / "a.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([["text"], *([row["text"]] for row in rows)])
+    pages = [("text/html", row["text"].encode()) for row in rows]
+    (tmp_path / "a.warc").write_bytes(warc(pages))
+    for name in ("a.jsonl", "a.csv", "a.warc"):
+        chunks = list(read_chunks(find_inputs([str(tmp_path / name)])[0], 3))
+        assert [len(chunk) for chunk in chunks] == [3, 1, 3] and chunks[-1].done == 1.0
+    parquet.write_table(arrow.table({"text": ["x" * 300] * 20}), tmp_path / "a.parquet")
+    chunks = list(read_chunks(find_inputs([str(tmp_path / "a.parquet")])[0], 10))
+    assert all(len(chunk) <= 4 and chunk.table.nbytes <= 1300 for chunk in chunks)
+    assert sum(map(len, chunks)) == 20 and chunks[-1].done == 1.0
 
 
 def test_an_output_inside_the_input_and_half_characters(tmp_path):
@@ -267,7 +334,8 @@ def test_ray_writes_the_same(tmp_path):
     ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
     for name in ("a", "b"):
         (tmp_path / f"{name}.jsonl").write_bytes(as_jsonl(records(7)))
-    paths = [str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")]
+    (tmp_path / "c.parquet").write_bytes(b"x")
+    paths = [str(tmp_path / name) for name in ("c.parquet", "a.jsonl", "b.jsonl")]
     told = []
     try:
         # As many workers as there are processors: none may be needed for anything else.
@@ -279,6 +347,7 @@ def test_ray_writes_the_same(tmp_path):
         ray.shutdown()
     run_job(paths, str(tmp_path / "local"), JobOptions(chunk=3))
     assert contents(tmp_path / "ray") == contents(tmp_path / "local")
+    assert b"c.parquet: not a readable" in contents(tmp_path / "ray")["_manifest.json"]
     assert told[-1].documents == 14 and told[-1].share == 1.0
 
 

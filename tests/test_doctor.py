@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from boilerplate_clf import machine
 from boilerplate_clf.cli.main import app
-from boilerplate_clf.doctor import int8, machine, selftest
+from boilerplate_clf.doctor import int8, selftest
 from boilerplate_clf.errors import BundleError
 
 from .conftest import SHIPPED
@@ -171,6 +172,10 @@ def test_container_quotas_are_told(tmp_path, monkeypatch):
     for text, expected in (("max 100000", None), ("150000 100000", "1.5"), ("nonsense", None)):
         (tmp_path / "cpu.max").write_text(text)
         assert machine.threads()["cgroup"] == expected
+    # Half a processor is one to work with, and a generous quota makes no more of those that there are.
+    for text, expected in (("50000 100000", 1), ("9900000 100000", machine.threads()["affinity"])):
+        (tmp_path / "cpu.max").write_text(text)
+        assert machine.available_threads() == machine.threads()["used"] == expected
 
 
 def test_a_reference_of_a_folder_named_with_a_dot(bundle, monkeypatch):

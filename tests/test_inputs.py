@@ -90,9 +90,15 @@ def test_an_endless_line_does_not_hide_the_next(tmp_path, monkeypatch):
 @pytest.mark.parametrize("number", [0, 1, 4, 5, 9])
 def test_chunks_lose_nothing(number):
     given_records = [Record(str(i), "") for i in range(number)]
-    made = list(chunks(given_records, 4))
+    made = list(chunks(given_records, 4, 10))
     assert [r for chunk in made for r in chunk] == given_records
     assert all(len(chunk) == 4 for chunk in made[:-1])
+
+
+def test_chunks_hold_no_more_than_they_may():
+    texts = ["x" * 6, ["x", "xx"], "x", "x" * 99, "", InputError("none")]
+    given_records = [t if isinstance(t, InputError) else Record("", t) for t in texts]
+    assert [len(chunk) for chunk in chunks(iter(given_records), 4, 10)] == [3, 1, 2]
 
 
 cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)

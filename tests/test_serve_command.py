@@ -66,6 +66,27 @@ def test_wrong_usage(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_every_limit_has_a_flag(monkeypatch):
+    from typer.testing import CliRunner
+
+    from boilerplate_clf.cli.main import app
+    from boilerplate_clf.serve.settings import Limits
+
+    given = {name: number for number, name in enumerate(Limits.__dataclass_fields__, 2)}
+    flags = [name if name.endswith("_seconds") else f"max_{name}" for name in given]
+    arguments = [
+        part
+        for flag, number in zip(flags, given.values(), strict=True)
+        for part in (f"--{flag.replace('_', '-')}", str(number))
+    ]
+    found = []
+    monkeypatch.setattr("boilerplate_clf.serve.server.run", found.append)
+    for options, expected in ((arguments, Limits(**given)), ([], Limits())):
+        done = CliRunner().invoke(app, ["serve", *options])
+        assert done.exit_code == 0, done.output
+        assert found.pop().limits == expected
+
+
 def test_a_loud_warning_where_everybody_can_reach_it(monkeypatch):
     from typer.testing import CliRunner
 

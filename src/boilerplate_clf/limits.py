@@ -14,6 +14,9 @@ MAX_HTML_CHARS = 20_000_000
 MAX_RECORD_BYTES = 100_000_000
 """Bytes of one line of a JSONL file, or of one text file."""
 
+MAX_PART_BYTES = 64 * 2**20
+"""Of the records of one part of a data set: the part ends with the record that reaches it."""
+
 MAX_TABLE_BYTES = 500 * 2**20
 """Size of one file of labelled rows."""
 
@@ -22,6 +25,9 @@ MAX_CELL_CHARS = 1_000_000
 
 HEAD_CHARS, TAIL_CHARS = 1_200, 600
 """What the tokenizer sees of a long paragraph: its token budget is far smaller than this."""
+
+BATCH_DOCUMENTS, BATCH_CHARS = 32, 500_000
+"""What is read ahead to share calls of the model: no more documents, and none after so many characters."""
 
 CACHED_PARAGRAPHS = 20_000
 """Paragraphs that a classifier remembers; some 6 MB."""

@@ -14,10 +14,13 @@ from typing import IO, Any, cast
 
 from boilerplate_clf.errors import InputError, MissingExtraError, RunError
 from boilerplate_clf.extras import require
-from boilerplate_clf.limits import MAX_HTML_CHARS, MAX_RECORD_BYTES
+from boilerplate_clf.limits import MAX_HTML_CHARS, MAX_PART_BYTES, MAX_RECORD_BYTES
 
 RAW = "raw"
 """Column that keeps a record which could not be read."""
+
+HTML = "html"
+"""Column of a WARC file's pages, which is not written again."""
 
 _SHOWN = 10_000
 _KINDS = {"jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv", "parquet": "parquet", "warc": "warc"}
@@ -34,6 +37,14 @@ class Input:
     """Bytes."""
     kind: str
     """``jsonl``, ``csv``, ``parquet`` or ``warc``."""
+
+
+@dataclass(frozen=True)
+class _Record:
+    row: dict[str, Any]
+    size: int
+    """Bytes that it holds, or nearly so."""
+    error: str | None = None
 
 
 @dataclass
@@ -102,10 +113,11 @@ def _kind(name: str) -> str | None:
 
 
 def read_chunks(source: Input, size: int) -> Iterator[Chunk]:
-    """Yield the records of an input, ``size`` at a time.
+    """Yield the records of an input, ``size`` at a time, or fewer where they are large.
 
     Raises:
-        RunError: the file cannot be read at all.
+        InputError: the file cannot be read (any further); what stands before that has been yielded,
+            of a packed file except for its last mebibyte.
     """
     readers: dict[str, Callable[[Input, int], Iterator[Chunk]]] = {
         "jsonl": _jsonl,
@@ -115,10 +127,10 @@ def read_chunks(source: Input, size: int) -> Iterator[Chunk]:
     }
     try:
         yield from readers[source.kind](source, size)
-    except (RunError, MissingExtraError):
+    except (InputError, MissingExtraError):
         raise
     except Exception as error:  # each compression and format has errors of its own
-        raise RunError(f"{source.path}: cannot be read: {error}") from error
+        raise InputError(f"{source.path}: cannot be read: {error}") from error
 
 
 def _open(source: Input) -> tuple[IO[bytes], IO[bytes]]:
@@ -131,28 +143,30 @@ def _open(source: Input) -> tuple[IO[bytes], IO[bytes]]:
     return fsspec.compression.compr[packed](raw, mode="rb"), raw
 
 
-def _chunked(
-    source: Input, raw: IO[bytes], records: Iterable[dict[str, Any] | InputError], size: int
-) -> Iterator[Chunk]:
-    chunk = Chunk()
-    for record in records:
-        if isinstance(record, InputError):
-            chunk.errors[len(chunk.rows)] = str(record)
-            record = {RAW: getattr(record, RAW, "")}
-        chunk.rows.append(record)
-        if len(chunk.rows) == size:
-            chunk.done = min(1.0, raw.tell() / max(1, source.size))
+def _chunked(source: Input, raw: IO[bytes], records: Iterable[_Record], size: int) -> Iterator[Chunk]:
+    chunk, held = Chunk(), 0
+    try:
+        for record in records:
+            if record.error is not None:
+                chunk.errors[len(chunk.rows)] = record.error
+            chunk.rows.append(record.row)
+            held += record.size
+            if len(chunk.rows) == size or held >= MAX_PART_BYTES:
+                chunk.done = min(1.0, raw.tell() / max(1, source.size))
+                yield chunk
+                chunk, held = Chunk(), 0
+    except Exception:
+        if chunk.rows:  # read before the damage
             yield chunk
-            chunk = Chunk()
+        raise
     if chunk.rows:
         chunk.done = 1.0
         yield chunk
 
 
-def _bad(where: str, cause: str, raw: str) -> InputError:
-    error = InputError(f"{where}: {cause}")
-    error.raw = raw[:_SHOWN]  # type: ignore[attr-defined]
-    return error
+def _bad(where: str, cause: str, raw: str) -> _Record:
+    shown = raw[:_SHOWN]
+    return _Record({RAW: shown}, len(shown), f"{where}: {cause}")
 
 
 def _jsonl(source: Input, size: int) -> Iterator[Chunk]:
@@ -162,7 +176,7 @@ def _jsonl(source: Input, size: int) -> Iterator[Chunk]:
         yield from _chunked(source, raw, _json_records(source.path, lines), size)
 
 
-def _json_records(path: str, lines: io.BufferedReader) -> Iterator[dict[str, Any] | InputError]:
+def _json_records(path: str, lines: io.BufferedReader) -> Iterator[_Record]:
     number = 0
     while line := lines.readline(MAX_RECORD_BYTES + 1):
         number += 1
@@ -184,7 +198,8 @@ def _json_records(path: str, lines: io.BufferedReader) -> Iterator[dict[str, Any
         except (ValueError, RecursionError) as error:
             yield _bad(where, f"not JSON: {error}", text)
         else:
-            yield value if isinstance(value, dict) else _bad(where, "not an object", text)
+            good = isinstance(value, dict)
+            yield _Record(value, len(line)) if good else _bad(where, "not an object", text)
 
 
 def _csv(source: Input, size: int) -> Iterator[Chunk]:
@@ -195,12 +210,12 @@ def _csv(source: Input, size: int) -> Iterator[Chunk]:
         yield from _chunked(source, raw, _csv_records(source.path, text), size)
 
 
-def _csv_records(path: str, text: IO[str]) -> Iterator[dict[str, Any] | InputError]:
+def _csv_records(path: str, text: IO[str]) -> Iterator[_Record]:
     rows = csv.reader(text)
     try:
         header = next(rows, [])
     except csv.Error as error:
-        raise RunError(f"{path}: not a CSV file: {error}") from error
+        raise InputError(f"{path}: not a CSV file: {error}") from error
     number = 1
     while True:
         number += 1
@@ -209,9 +224,9 @@ def _csv_records(path: str, text: IO[str]) -> Iterator[dict[str, Any] | InputErr
         except StopIteration:
             return
         except csv.Error as error:  # where the next row begins is then unknown
-            raise RunError(f"{path}: row {number}: {error}") from error
+            raise InputError(f"{path}: row {number}: {error}") from error
         if len(cells) == len(header):
-            yield dict(zip(header, cells, strict=True))
+            yield _Record(dict(zip(header, cells, strict=True)), sum(map(len, cells)))
         elif cells:
             cause = f"{len(cells)} cells, the header has {len(header)}"
             yield _bad(f"{path}: row {number}", cause, json.dumps(cells, ensure_ascii=False))
@@ -226,31 +241,41 @@ def _parquet(source: Input, size: int) -> Iterator[Chunk]:
             file = parquet.ParquetFile(stream)
             total, seen = max(1, file.metadata.num_rows), 0
             for batch in file.iter_batches(batch_size=size):
-                seen += batch.num_rows
-                yield Chunk(table=batch, done=seen / total)
+                rows = max(1, batch.num_rows * MAX_PART_BYTES // max(1, batch.nbytes))
+                for start in range(0, batch.num_rows, rows):
+                    piece = batch.slice(start, rows)
+                    seen += piece.num_rows
+                    yield Chunk(table=piece, done=seen / total)
         except arrow.ArrowInvalid as error:
-            raise RunError(f"{source.path}: not a readable Parquet file: {error}") from error
+            raise InputError(f"{source.path}: not a readable Parquet file: {error}") from error
 
 
 def _warc(source: Input, size: int) -> Iterator[Chunk]:
     stream, raw = _open(source)
     with raw:
-        yield from _chunked(source, raw, _warc_records(stream), size)
+        yield from _chunked(source, raw, _warc_records(source.path, stream), size)
 
 
-def _warc_records(stream: IO[bytes]) -> Iterator[dict[str, Any] | InputError]:
+def _warc_records(path: str, stream: IO[bytes]) -> Iterator[_Record]:
     """Yield the HTML pages of a WARC file; requests, robots and other kinds are no documents."""
     warc = require("annotate", "fastwarc.warc")
     for record in warc.ArchiveIterator(stream, record_types=warc.WarcRecordType.response):
-        url = record.headers.get("WARC-Target-URI", "")
         kind = (record.http_content_type or "").lower() if record.http_headers else ""
-        if kind not in ("text/html", "application/xhtml+xml"):
+        html = kind in ("text/html", "application/xhtml+xml")
+        most = MAX_HTML_CHARS + 1 if html else 1
+        expected, page = min(record.content_length, most), record.reader.read(most)
+        url = record.headers.get("WARC-Target-URI", "")
+        # fastwarc does not tell that the file ended inside a record. In its head the kind may be unknown.
+        if len(page) < expected or "Content-Length" not in record.headers:
+            where = f"{path}: {url or record.record_id}"
+            yield _bad(where, "the record is cut off", page.decode("utf-8", "replace"))
+            continue
+        if not html:
             continue
         date = record.headers.get("WARC-Date", "")
-        page = record.reader.read(MAX_HTML_CHARS + 1)
         if "chunked" in (record.http_headers.get("Transfer-Encoding") or "").lower():
             page = _dechunked(page)
-        yield {"url": url, "date": date, "record_id": record.record_id, HTML: page}
+        yield _Record({"url": url, "date": date, "record_id": record.record_id, HTML: page}, len(page))
 
 
 def _dechunked(body: bytes) -> bytes:
@@ -267,7 +292,3 @@ def _dechunked(body: bytes) -> bytes:
         parts.append(body[end + 2 : end + 2 + size])
         place = end + 2 + size + 2
     return b"".join(parts) or body  # some archives say so of bodies that are not
-
-
-HTML = "html"
-"""Column of a WARC file's pages, which is not written again."""

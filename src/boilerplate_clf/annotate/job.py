@@ -18,7 +18,7 @@ from boilerplate_clf.annotate.outputs import Output, Receipt
 from boilerplate_clf.annotate.records import Column, annotate
 from boilerplate_clf.bundle import Bundle
 from boilerplate_clf.bundle.manifest import MANIFEST
-from boilerplate_clf.errors import RunError
+from boilerplate_clf.errors import InputError, RunError
 from boilerplate_clf.extras import require
 from boilerplate_clf.files import sha256_file
 from boilerplate_clf.inference.classifier import Classifier
@@ -61,6 +61,8 @@ class JobResult:
     seconds: float
     paragraphs: dict[str, int]
     """By label."""
+    unread: tuple[str, ...] = ()
+    """What was wrong with inputs that could not be read, or not to their end; what stands before that was."""
 
 
 Report = Callable[[Progress], None]
@@ -91,7 +93,7 @@ def run_job(
         report: is told of progress.
 
     Raises:
-        RunError: inputs cannot be read, the folder holds another run, a worker died, or counts do not fit.
+        RunError: there are no such inputs, the folder holds another run, a worker died, or counts do not fit.
     """
     options = options or JobOptions()
     inputs = find_inputs(paths, leave_out=output)
@@ -112,9 +114,11 @@ def run_job(
     if engine == "ray":
         from boilerplate_clf.annotate.ray_engine import run_ray
 
-        receipts = run_ray(inputs, output, options, workers, address, report, keep_html=target.keep_html)
+        receipts, unread = run_ray(
+            inputs, output, options, workers, address, report, keep_html=target.keep_html
+        )
     else:
-        receipts = _run_local(inputs, target, output, options, workers, report)
+        receipts, unread = _run_local(inputs, target, output, options, workers, report)
     total = Counter[str]()
     for receipt in receipts:
         total.update(receipt.paragraphs)
@@ -124,6 +128,7 @@ def run_job(
         parts=len(receipts),
         seconds=round(time.monotonic() - started, 1),
         paragraphs=dict(sorted(total.items())),
+        unread=tuple(sorted(unread)),
     )
     plan = json.loads(target.read(_MANIFEST) or b"{}")
     plan["finished"] = {k: v for k, v in asdict(result).items() if k != "seconds"}
@@ -162,10 +167,18 @@ def part_name(number: int, place: int) -> str:
     return f"part-{number:05d}-{place:06d}"
 
 
-def parts_of(number: int, source: Input, options: JobOptions) -> Iterator[tuple[str, Chunk]]:
-    """Yield the chunks of an input with the names of their parts."""
-    for place, chunk in enumerate(read_chunks(source, options.chunk)):
-        yield part_name(number, place), chunk
+def parts_of(
+    number: int, source: Input, options: JobOptions, unread: list[str]
+) -> Iterator[tuple[str, Chunk]]:
+    """Yield the chunks of an input with the names of their parts.
+
+    An input that cannot be read (any further) ends there, and ``unread`` is told why: the others go on.
+    """
+    try:
+        for place, chunk in enumerate(read_chunks(source, options.chunk)):
+            yield part_name(number, place), chunk
+    except InputError as error:
+        unread.append(str(error))
 
 
 def checked(part: str, receipt: Receipt, documents: int) -> Receipt:
@@ -223,9 +236,10 @@ def _work(part: str, chunk: Chunk) -> Receipt:
 
 def _run_local(
     inputs: Sequence[Input], target: Output, output: str, options: JobOptions, workers: int, report: Report
-) -> list[Receipt]:
+) -> tuple[list[Receipt], list[str]]:
     total = sum(source.size for source in inputs) or 1
     receipts: list[Receipt] = []
+    unread: list[str] = []
     pending: dict[Future[Receipt], tuple[str, int]] = {}
     done = new = 0
     # Not forked: threads of the parent's libraries would not come along.
@@ -247,7 +261,7 @@ def _run_local(
             before = 0
             for number, source in enumerate(inputs):
                 share = before / total
-                for part, chunk in parts_of(number, source, options):
+                for part, chunk in parts_of(number, source, options, unread):
                     share = (before + chunk.done * source.size) / total
                     receipt = target.receipt(part)
                     if receipt is not None:
@@ -263,4 +277,4 @@ def _run_local(
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    return receipts
+    return receipts, unread

@@ -24,14 +24,16 @@ class RayAnnotator:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Label the inputs whose numbers a batch holds."""
-        found: dict[str, list[Any]] = {"input": [], "receipts": []}
+        found: dict[str, list[Any]] = {"input": [], "receipts": [], "unread": []}
         for number in batch["id"]:
-            receipts = []
-            for part, chunk in parts_of(int(number), self.inputs[number], self.options):
+            receipts: list[Receipt] = []
+            unread: list[str] = []
+            for part, chunk in parts_of(int(number), self.inputs[number], self.options, unread):
                 receipt = self.worker.output.receipt(part) or self.worker.work(part, chunk)
                 receipts.append(checked(part, receipt, len(chunk)))
             found["input"].append(int(number))
             found["receipts"].append(json.dumps([asdict(receipt) for receipt in receipts]))
+            found["unread"].append(json.dumps(unread))
         return found
 
 
@@ -44,8 +46,12 @@ def run_ray(
     report: Report,
     *,
     keep_html: bool,
-) -> list[Receipt]:
-    """Label all inputs on a Ray cluster, which must see input and output under the same paths."""
+) -> tuple[list[Receipt], list[str]]:
+    """Label all inputs on a Ray cluster, which must see input and output under the same paths.
+
+    Returns:
+        What the parts hold, and what was wrong with inputs that could not be read.
+    """
     ray = require("ray", "ray")
     data = require("ray", "ray.data")
     if not ray.is_initialized():
@@ -63,12 +69,14 @@ def run_ray(
     )
     total, before = sum(source.size for source in inputs) or 1, 0
     receipts: list[Receipt] = []
+    unread: list[str] = []
     for row in _rows(numbers):
         receipts += [Receipt(**values) for values in json.loads(row["receipts"])]
+        unread += json.loads(row["unread"])
         before += inputs[row["input"]].size
         documents = sum(receipt.documents for receipt in receipts)
         report(Progress(before / total, documents, documents))
-    return receipts
+    return receipts, unread
 
 
 def _rows(numbers: Any) -> Iterator[dict[str, Any]]:

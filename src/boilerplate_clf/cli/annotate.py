@@ -55,7 +55,9 @@ def annotate(
     address: Optional[str] = typer.Option(  # noqa: UP045
         None, "--ray-address", metavar="HOST:PORT", help="An existing Ray cluster."
     ),
-    chunk: int = typer.Option(500, "--chunk", min=1, max=100_000, help="Documents of one part."),
+    chunk: int = typer.Option(
+        500, "--chunk", min=1, max=100_000, help="Documents of one part, or fewer where they are large."
+    ),
     model: Optional[Path] = Model,  # noqa: UP045
     mode: Optional[str] = ModeName,  # noqa: UP045
 ) -> None:
@@ -63,8 +65,9 @@ def annotate(
 
     The input's columns come back with "paragraphs" (start, end, label, score), "clean_text" and "error"
     beside them; of HTML and WARC also "extracted_text", to which the offsets refer. A record that cannot be
-    used keeps its place and gets its error. Run the same command again to go on after a crash: parts that
-    are finished are left alone. Needs the extra "annotate" ("ray" for that engine, "html" for pages).
+    used keeps its place and gets its error; a file that cannot be read is named, and the others are labelled.
+    Run the same command again to go on after a crash: parts that are finished are left alone. Needs the extra
+    "annotate" ("ray" for that engine, "html" for pages).
 
     \b
     Examples:
@@ -75,7 +78,7 @@ def annotate(
     """
     from boilerplate_clf.annotate.job import JobOptions, run_job
     from boilerplate_clf.annotate.records import Column
-    from boilerplate_clf.inference.session import available_threads
+    from boilerplate_clf.machine import available_threads
 
     given = {"text": text_column, "html": html_column, "paragraphs": paragraphs_column}
     named = [(name, kind) for kind, name in given.items() if name is not None]
@@ -96,7 +99,9 @@ def annotate(
     )
     typer.echo(f"paragraphs: {labels or 'none'}")
     typer.echo(f"written: {output}")
-    if result.errors:
+    for line in result.unread:
+        typer.echo(f"boilerplate-clf: {line}", err=True)
+    if result.errors or result.unread:
         raise typer.Exit(SOME_FAILED)
 
 

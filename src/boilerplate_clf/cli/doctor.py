@@ -40,8 +40,9 @@ def doctor(
     """
     import json
 
+    from boilerplate_clf import machine
     from boilerplate_clf.bundle import shipped_bundle
-    from boilerplate_clf.doctor import machine, selftest
+    from boilerplate_clf.doctor import selftest
 
     if fp32 is not None and not freeze:
         raise typer.BadParameter("--fp32 goes with --freeze")

@@ -33,6 +33,11 @@ class Record:
     metadata: Metadata | None = None
     """What an HTML page says about its article."""
 
+    @property
+    def chars(self) -> int:
+        """Characters of the document."""
+        return len(self.document) if isinstance(self.document, str) else sum(map(len, self.document))
+
 
 def read_records(paths: Sequence[str], recursive: bool) -> Iterator[Record | InputError]:
     """Yield every document of the inputs, and an error in place of each that cannot be read.
@@ -161,13 +166,17 @@ def _paragraphs(items: Any, where: str) -> list[str]:
     raise RecordError(f"{where}: 'paragraphs' must be a list of strings (or of objects with 'text')")
 
 
-def chunks(records: Iterable[Record | InputError], size: int) -> Iterator[list[Record | InputError]]:
-    """Group records without waiting for more than ``size`` of them."""
+def chunks(
+    records: Iterable[Record | InputError], documents: int, chars: int
+) -> Iterator[list[Record | InputError]]:
+    """Group records: no more than ``documents`` of them, and no more once they hold ``chars`` characters."""
     chunk: list[Record | InputError] = []
+    held = 0
     for record in records:
         chunk.append(record)
-        if len(chunk) == size:
+        held += record.chars if isinstance(record, Record) else 0
+        if len(chunk) == documents or held >= chars:
             yield chunk
-            chunk = []
+            chunk, held = [], 0
     if chunk:
         yield chunk

@@ -13,6 +13,7 @@ import typer
 from boilerplate_clf.cli.inputs import STDIN, Record, chunks, read_records
 from boilerplate_clf.errors import InputError
 from boilerplate_clf.files import atomic_write
+from boilerplate_clf.limits import BATCH_CHARS, BATCH_DOCUMENTS
 
 if TYPE_CHECKING:
     from boilerplate_clf.inference.classifier import Classifier
@@ -22,7 +23,6 @@ Decision = tuple[Optional[str], Optional[float]]  # noqa: UP045 - evaluated on P
 """Mode and precision target, as the classifier takes them."""
 
 SOME_FAILED = 1
-_CHUNK = 16
 
 Inputs = typer.Argument(
     None, metavar="[FILES|DIRS|-]...", help="Text, JSONL or HTML files, folders, or - for standard input."
@@ -96,8 +96,8 @@ def _labelled(
     advance: Callable[[], None],
 ) -> Iterator[tuple[Record, Document]]:
     # Piped-in records are answered one by one, so that a reader gets each without delay.
-    size = 1 if STDIN in inputs else _CHUNK
-    for chunk in chunks(read_records(inputs, recursive), size):
+    size = 1 if STDIN in inputs else BATCH_DOCUMENTS
+    for chunk in chunks(read_records(inputs, recursive), size, BATCH_CHARS):
         usable = []
         for record in chunk:
             if isinstance(record, InputError):

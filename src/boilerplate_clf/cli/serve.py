@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from dataclasses import fields
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import typer
 
 from boilerplate_clf.cli.run import Model, Threads
 from boilerplate_clf.serve.settings import TOKEN_VARIABLE, Limits, Settings, read_token
 
-_LIMITS = Limits()
+
+def _limit(name: str, flag: str, least: float, help: str) -> Any:  # noqa: A002 - typer's word
+    """Return the flag of a field of :class:`Limits`, which has the default."""
+    return typer.Option(getattr(Limits, name), flag, min=least, help=help)
 
 
 def serve(
+    context: typer.Context,
     host: str = typer.Option(Settings.host, "--host", help="Address to listen on."),
     port: int = typer.Option(Settings.port, "--port", min=0, max=65535, help="Port to listen on."),
     model: Optional[Path] = Model,  # noqa: UP045 - typer reads it at run time on Python 3.10
@@ -32,37 +37,23 @@ def serve(
     cors_origin: list[str] = typer.Option(
         [], "--cors-origin", metavar="ORIGIN", help="Pages of this origin may use the service; repeatable."
     ),
-    body_bytes: int = typer.Option(_LIMITS.body_bytes, "--max-body-bytes", min=1, help="Of a request (413)."),
-    documents: int = typer.Option(_LIMITS.documents, "--max-documents", min=1, help="Of a request (413)."),
-    document_chars: int = typer.Option(
-        _LIMITS.document_chars, "--max-document-chars", min=1, help="Of a document (413)."
+    body_bytes: int = _limit("body_bytes", "--max-body-bytes", 1, "Of a request (413)."),
+    documents: int = _limit("documents", "--max-documents", 1, "Of a request (413)."),
+    document_chars: int = _limit("document_chars", "--max-document-chars", 1, "Of a document (413)."),
+    paragraphs: int = _limit("paragraphs", "--max-paragraphs", 1, "Of a document (413)."),
+    explained: int = _limit("explained", "--max-explained", 1, "Paragraphs explained in a request (413)."),
+    concurrent: int = _limit(
+        "concurrent", "--max-concurrent", 1, "Requests being worked on or waiting (429)."
     ),
-    paragraphs: int = typer.Option(
-        _LIMITS.paragraphs, "--max-paragraphs", min=1, help="Of a document (413)."
+    buffered_bytes: int = _limit(
+        "buffered_bytes", "--max-buffered-bytes", 1, "Of all bodies together (429)."
     ),
-    explained: int = typer.Option(
-        _LIMITS.explained, "--max-explained", min=1, help="Paragraphs explained in a request (413)."
-    ),
-    concurrent: int = typer.Option(
-        _LIMITS.concurrent, "--max-concurrent", min=1, help="Requests being worked on or waiting (429)."
-    ),
-    buffered_bytes: int = typer.Option(
-        _LIMITS.buffered_bytes, "--max-buffered-bytes", min=1, help="Of all bodies together (429)."
-    ),
-    connections: int = typer.Option(
-        _LIMITS.connections, "--max-connections", min=1, help="Open at the same time (429)."
-    ),
-    request_seconds: float = typer.Option(
-        _LIMITS.request_seconds, "--request-seconds", min=0.1, help="For an answer (504)."
-    ),
-    header_seconds: float = typer.Option(
-        _LIMITS.header_seconds, "--header-seconds", min=0.1, help="For a request's head (408)."
-    ),
-    body_seconds: float = typer.Option(
-        _LIMITS.body_seconds, "--body-seconds", min=0.1, help="For a request's body (408)."
-    ),
-    idle_seconds: float = typer.Option(
-        _LIMITS.idle_seconds, "--idle-seconds", min=1, help="Between requests, and for an unread answer."
+    connections: int = _limit("connections", "--max-connections", 1, "Open at the same time (429)."),
+    request_seconds: float = _limit("request_seconds", "--request-seconds", 0.1, "For an answer (504)."),
+    header_seconds: float = _limit("header_seconds", "--header-seconds", 0.1, "For a request's head (408)."),
+    body_seconds: float = _limit("body_seconds", "--body-seconds", 0.1, "For a request's body (408)."),
+    idle_seconds: float = _limit(
+        "idle_seconds", "--idle-seconds", 1, "Between requests, and for an unread answer."
     ),
 ) -> None:
     r"""Serve the model over HTTP, with a page to try it on at /.
@@ -79,20 +70,7 @@ def serve(
     from boilerplate_clf.bundle import load_bundle, shipped_bundle
     from boilerplate_clf.serve.server import run
 
-    limits = Limits(
-        body_bytes=body_bytes,
-        documents=documents,
-        document_chars=document_chars,
-        paragraphs=paragraphs,
-        explained=explained,
-        concurrent=concurrent,
-        buffered_bytes=buffered_bytes,
-        connections=connections,
-        request_seconds=request_seconds,
-        header_seconds=header_seconds,
-        body_seconds=body_seconds,
-        idle_seconds=idle_seconds,
-    )
+    limits = Limits(**{field.name: context.params[field.name] for field in fields(Limits)})
     settings = Settings(
         host=host,
         port=port,

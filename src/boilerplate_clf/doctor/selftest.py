@@ -17,11 +17,11 @@ from typing import Any
 
 from boilerplate_clf.bundle.load import load_bundle
 from boilerplate_clf.bundle.manifest import MANIFEST, MODEL, FileEntry
-from boilerplate_clf.doctor.machine import cpu, versions
 from boilerplate_clf.errors import BundleFormatError
 from boilerplate_clf.files import atomic_write, sha256_file, write_json
 from boilerplate_clf.inference.classifier import Classifier
 from boilerplate_clf.inference.document import Document
+from boilerplate_clf.machine import cpu, versions
 
 TOLERANCE = 0.02
 """Largest difference of a score. Measured over PARAGRAPHS: see docs/trust.md."""

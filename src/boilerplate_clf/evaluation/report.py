@@ -17,9 +17,10 @@ from boilerplate_clf.evaluation.plots import plot_confusion, plot_f1, plot_relia
 from boilerplate_clf.files import sha256_file, write_json
 from boilerplate_clf.inference.classifier import Classifier
 from boilerplate_clf.inference.decide import Mode, decide
+from boilerplate_clf.machine import hardware
 from boilerplate_clf.training.data import count_labels, read_labelled
 from boilerplate_clf.training.leakage import find_leaks, refuse_pages, without_leaks
-from boilerplate_clf.training.runs import hardware, versions
+from boilerplate_clf.training.runs import versions
 
 _FILE_WIDTH = 160
 

@@ -22,6 +22,8 @@ from boilerplate_clf.inference.explain import explain
 from boilerplate_clf.inference.scorer import Scorer
 from boilerplate_clf.labels import as_label
 from boilerplate_clf.limits import (
+    BATCH_CHARS,
+    BATCH_DOCUMENTS,
     CACHED_PARAGRAPHS,
     HEAD_CHARS,
     MAX_DOCUMENT_CHARS,
@@ -31,9 +33,6 @@ from boilerplate_clf.limits import (
 from boilerplate_clf.text import INVISIBLE, Span, split_paragraphs, trim
 
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
-
-_CHUNK_DOCUMENTS = 32
-_CHUNK_CHARS = 500_000
 
 
 class Classifier:
@@ -52,9 +51,16 @@ class Classifier:
         cache: paragraphs that are remembered, since menus and appeals stand on every page of a site; 0: none.
             Results are the same with and without.
 
+    Attributes:
+        bundle: the verified bundle.
+        decider: its thresholds.
+        mode: what labels are decided in: a mode's name, or ``precision>=…``.
+        info: name and version of the model.
+
     Raises:
         BundleError: the bundle is missing, altered or not usable (see :mod:`boilerplate_clf.errors`).
         InputError: unknown mode, a target outside 0 to 1, or both given.
+        ValueError: ``threads`` below 1, or ``cache`` below 0.
 
     >>> from boilerplate_clf import Classifier
     >>> clf = Classifier()
@@ -111,9 +117,13 @@ class Classifier:
             document: a text, split into paragraphs at line breaks; or its paragraphs in reading
                 order. Paragraphs of a sequence all get a label, blank ones ``content``.
 
+        Returns:
+            The document: of a text without any visible character one without paragraphs.
+
         Raises:
             InputError: not a text or a sequence of texts.
             InputTooLargeError: larger than :mod:`boilerplate_clf.limits` allows.
+            BundleFormatError: the model cannot be run, or gives scores that are no numbers.
         """
         return self._predict_chunk([document])[0]
 
@@ -138,13 +148,20 @@ class Classifier:
         """Label one document without blocking the event loop: :meth:`predict` in a thread.
 
         The model releases the interpreter's lock while it computes.
+
+        Raises:
+            InputError: as in :meth:`predict`.
         """
         import asyncio  # most programs do not need it, and it takes a while to load
 
         return await asyncio.to_thread(self.predict, document)
 
     async def aclean(self, document: str) -> str:
-        """Return the content of a text without blocking the event loop."""
+        """Return the content of a text without blocking the event loop.
+
+        Raises:
+            InputError: as in :meth:`predict`.
+        """
         return (await self.apredict(document)).clean_text
 
     def predict_batch(self, documents: Iterable[str | Sequence[str]]) -> Iterator[Document]:
@@ -172,7 +189,11 @@ class Classifier:
     @overload
     def clean(self, document: Sequence[str]) -> list[str]: ...
     def clean(self, document: str | Sequence[str]) -> str | list[str]:
-        """Return the content only: a text for a text, a list for a sequence of paragraphs."""
+        """Return the content only: a text for a text, a list for a sequence of paragraphs.
+
+        Raises:
+            InputError: as in :meth:`predict`.
+        """
         result = self.predict(document)
         return result.clean_text if isinstance(document, str) else result.clean_paragraphs
 
@@ -180,10 +201,10 @@ class Classifier:
     def _read_ahead(source: Iterator[str | Sequence[str]]) -> list[str | Sequence[str]]:
         chunk: list[str | Sequence[str]] = []
         chars = 0
-        for document in islice(source, _CHUNK_DOCUMENTS):
+        for document in islice(source, BATCH_DOCUMENTS):
             chunk.append(document)
             chars += _chars(document)
-            if chars > _CHUNK_CHARS:
+            if chars > BATCH_CHARS:
                 break
         return chunk
 
@@ -192,6 +213,12 @@ class Classifier:
 
         Each phrase is left out in turn and the paragraph judged again in its place; see
         :mod:`boilerplate_clf.inference.explain`. Takes some ten times as long as the prediction.
+
+        Args:
+            document: a result of this classifier, or of another with the same labels.
+
+        Raises:
+            ValueError: a label of the document is none of this model's.
         """
         return explain(document, self._log_odds)
 

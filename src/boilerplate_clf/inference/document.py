@@ -1,4 +1,4 @@
-"""The result of a prediction: one schema for library, CLI and (later) HTTP."""
+"""The result of a prediction: one schema for library, CLI and HTTP."""
 
 from __future__ import annotations
 
@@ -90,7 +90,16 @@ class Paragraph:
 
 
 class Document(Sequence[Paragraph]):
-    """The labelled paragraphs of one document, in reading order."""
+    """The labelled paragraphs of one document, in reading order: a sequence of them.
+
+    Attributes:
+        paragraphs: the same, as a tuple.
+        model: name and version of the model.
+        mode: what the labels were decided in: a :class:`~boilerplate_clf.Mode`'s name, or ``precision>=…``.
+        labels: all labels of the model, in its order; the order of each paragraph's ``scores``.
+        keep_label: the label of what is kept: ``content``, or what a custom model has in its place.
+        metadata: what the page said about the article; None unless HTML was passed in.
+    """
 
     def __init__(
         self,
@@ -105,11 +114,9 @@ class Document(Sequence[Paragraph]):
         self.paragraphs = tuple(paragraphs)
         self.model = model
         self.mode = mode
-        """The mode that the labels were decided in, or ``precision>=...``."""
         self.labels = tuple(as_label(name) for name in decider.labels)
         self.keep_label = self.labels[decider.keep]
         self.metadata = metadata
-        """What the page said about the article; None unless HTML was passed in."""
         self._source, self._decider = source, decider
 
     @overload
@@ -165,7 +172,7 @@ class Document(Sequence[Paragraph]):
         return paragraphs
 
     def with_paragraphs(self, paragraphs: Sequence[Paragraph]) -> Document:
-        """Return the document with other paragraph objects for the same text."""
+        """Return the document with other paragraph objects for the same text, as many as before."""
         return Document(paragraphs, self._source, self.model, self._decider, self.mode, self.metadata)
 
     @property

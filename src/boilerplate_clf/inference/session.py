@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,21 +12,9 @@ import onnxruntime as ort
 
 from boilerplate_clf.errors import BundleFormatError, UnsafeModelError
 from boilerplate_clf.inference.windows import Window
+from boilerplate_clf.machine import available_threads
 
 Floats = npt.NDArray[np.float32]
-
-
-def available_threads() -> int:
-    """Return the CPUs that this process may use: affinity and container quota (cgroup v2) count."""
-    known = hasattr(os, "sched_getaffinity")
-    count = len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            count = min(count, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass
-    return max(1, count)
 
 
 class Session:
@@ -39,7 +26,7 @@ class Session:
         model: bytes of the ONNX file; bytes, not a path, so that what runs is what was verified
             and no file beside it can be referred to.
         labels: number of labels the model must give.
-        threads: intra-op threads; None takes :func:`available_threads`.
+        threads: intra-op threads; None takes :func:`~boilerplate_clf.machine.available_threads`.
     """
 
     def __init__(self, model: bytes, labels: int, threads: int | None = None) -> None:

@@ -20,7 +20,7 @@ from starlette.responses import Response
 
 from boilerplate_clf.errors import BoilerplateClfError
 from boilerplate_clf.inference.classifier import Classifier
-from boilerplate_clf.inference.session import available_threads
+from boilerplate_clf.machine import available_threads
 from boilerplate_clf.serve import schemas
 from boilerplate_clf.serve.errors import ApiError, ErrorType
 from boilerplate_clf.serve.metrics import Metrics

@@ -15,10 +15,10 @@ from dataclasses import replace
 
 from boilerplate_clf.inference.classifier import Classifier
 from boilerplate_clf.inference.document import Document, Paragraph
+from boilerplate_clf.limits import BATCH_DOCUMENTS
 
 Input = str | Sequence[str]
 
-BATCH_DOCUMENTS = 32
 _LONG_CHARS = 50_000
 _LONG_PARAGRAPHS = 1_000
 

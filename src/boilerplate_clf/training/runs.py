@@ -7,14 +7,13 @@ metrics), written last: a stage with this file is done and is not run again.
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
 import json
-import platform
 import subprocess
 from pathlib import Path
 from typing import Any
 
 from boilerplate_clf.files import write_json
+from boilerplate_clf.machine import hardware, versions_of
 
 STAGE = "stage.json"
 _PACKAGES = ("torch", "transformers", "tokenizers", "onnx", "onnxruntime", "numpy", "scikit-learn")
@@ -29,24 +28,7 @@ def append_jsonl(path: Path, value: dict[str, Any]) -> None:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that decide a result."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def hardware() -> str:
-    """Return a line that names the CPU (and the GPU, where torch sees one)."""
-    name = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        models = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
-        if models:
-            name = f"{len(models)} x {models[0].split(':', 1)[1].strip()}"
-    return name
+    return versions_of(_PACKAGES)
 
 
 def commit() -> str:

@@ -1,9 +1,10 @@
-"""Versions, instruction sets and threads of this machine."""
+"""Versions, instruction sets and threads of this machine: what figures and models are noted down with."""
 
 from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from boilerplate_clf import __version__
-from boilerplate_clf.inference.session import available_threads
 
+_LIBRARIES = ("numpy", "onnxruntime", "tokenizers")
 _CPUINFO = Path("/proc/cpuinfo")
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
@@ -27,15 +28,23 @@ FEATURES = {
 """What int8 models run on -> its names in /proc/cpuinfo and in numpy."""
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of everything that a prediction goes through."""
-    found = {"python": platform.python_version(), "boilerplate-clf": __version__}
-    for name in ("numpy", "onnxruntime", "tokenizers"):
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of Python and of those packages that are installed."""
+    found = {"python": platform.python_version()}
+    for name in packages:
         try:
             found[name] = version(name)
-        except PackageNotFoundError:  # under another name: onnxruntime-gpu, a build of one's own
-            found[name] = "unknown"
+        except PackageNotFoundError:
+            continue
     return found
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that a prediction goes through."""
+    found = versions_of(_LIBRARIES)
+    # They may be installed under another name: onnxruntime-gpu, a build of one's own.
+    libraries = {name: found.get(name, "unknown") for name in _LIBRARIES}
+    return {"python": found["python"], "boilerplate-clf": __version__, **libraries}
 
 
 def cpu() -> dict[str, Any]:
@@ -49,13 +58,25 @@ def cpu() -> dict[str, Any]:
     }
 
 
+def hardware() -> str:
+    """Return a line that names the processors."""
+    return f"{os.cpu_count() or 1} x {cpu()['model']}"
+
+
+def available_threads() -> int:
+    """Return the CPUs that this process may use: affinity and container quota (cgroup v2) count."""
+    affinity, quota = _affinity(), _quota()
+    count = affinity if affinity is not None else os.cpu_count() or 1
+    return max(1, count if quota is None else min(count, int(quota)))
+
+
 def threads() -> dict[str, Any]:
     """Return how many processors there are, and how many this process may use."""
-    known = hasattr(os, "sched_getaffinity")
+    quota = _quota()
     return {
         "processors": os.cpu_count() or 1,
-        "affinity": len(os.sched_getaffinity(0)) if known else None,
-        "cgroup": _cgroup(),
+        "affinity": _affinity(),
+        "cgroup": None if quota is None else f"{quota:g}",
         "used": available_threads(),
     }
 
@@ -77,10 +98,15 @@ def _numpy_features() -> set[str]:
     return {name for name, there in found.items() if there}
 
 
-def _cgroup() -> str | None:
-    """Return the container's quota in processors; None: there is none."""
+def _affinity() -> int | None:
+    """Return how many processors this process may run on; None: the system does not tell."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def _quota() -> float | None:
+    """Return the container's share of the processors; None: there is no limit."""
     try:
         quota, period = _QUOTA.read_text(encoding="utf-8").split()
-        return None if quota == "max" else f"{int(quota) / int(period):g}"
+        return None if quota == "max" else int(quota) / int(period)
     except (OSError, ValueError):
         return None

@@ -2,13 +2,12 @@
 
     make sbom
 
-What is listed is what a package index gives on that day for the wheel in dist/, on Linux and the Python that runs this; each
-list is checked against CycloneDX's schema. UV_TORCH_BACKEND=cpu spares torch's CUDA packages.
+What is listed is what a package index gives on that day for the wheel in dist/, on this machine and Python;
+each list is checked against CycloneDX's schema. UV_TORCH_BACKEND=cpu spares torch's CUDA packages.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from email.parser import BytesParser
 from pathlib import Path
 from zipfile import ZipFile
 
-ROOT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parent.parent / "pyproject.toml"
 
 
 def extras(wheel: Path) -> list[str]:
@@ -37,10 +36,19 @@ def write(wheel: Path, extra: str) -> Path:
         wanted = f"boilerplate-clf{f'[{extra}]' if extra else ''} @ {wheel.resolve().as_uri()}"
         subprocess.run([*uv, "pip", "install", "--quiet", "--python", python, wanted], check=True)
         command = [sys.executable, "-m", "cyclonedx_py", "environment", "--output-reproducible", "--validate"]
-        command += ["--spec-version", "1.6", "--mc-type", "library", "--pyproject", ROOT / "pyproject.toml"]
+        command += [
+            "--spec-version",
+            "1.6",
+            "--mc-type",
+            "library",
+            "--pyproject",
+            str(ROOT / "pyproject.toml"),
+        ]
         # The package itself is the list's subject, not one of its parts.
-        subprocess.run([*uv, "pip", "uninstall", "--quiet", "--python", python, "boilerplate-clf"], check=True)
-        subprocess.run([*command, "--output-file", target, python], check=True, env=os.environ)
+        subprocess.run(
+            [*uv, "pip", "uninstall", "--quiet", "--python", python, "boilerplate-clf"], check=True
+        )
+        subprocess.run([*command, "--output-file", str(target), str(python)], check=True)
     return target
 
 

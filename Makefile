@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 SHARED ?= ../shared
 RUN ?= runs/shipped
 
-.PHONY: demo test coverage lint docs docs-serve openapi teacher model model-smoke evaluate wheel clean
+.PHONY: demo test coverage lint docs docs-serve openapi teacher model model-smoke evaluate dist check-install sbom licences clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -63,8 +63,27 @@ evaluate: .venv-test/installed
 		--train training/data/pages.jsonl --train training/data/pages-rehearsal.jsonl \
 		--output runs/evaluation
 
-wheel: .venv-test/installed
-	.venv-test/bin/python -m build --no-isolation
+.venv-release/installed: requirements-release.txt
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-release.txt
+	touch $@
+
+# Wheel and sdist of the last commit; with TAG=v1.2.3 also the notes of that release. docs/release.md
+dist: .venv-release/installed
+	.venv-release/bin/python tools/dist.py $(if $(TAG),--tag "$(TAG)")
+
+# They install and work on every Python, with the newest and with the oldest dependencies.
+check-install: .venv-release/installed
+	.venv-release/bin/python tools/check_install.py dist
+	.venv-release/bin/python tools/check_install.py dist --versions lowest
+
+# What comes with the package, for each extra: CycloneDX, into dist/.
+sbom: .venv-release/installed
+	.venv-release/bin/python tools/sbom.py dist
+
+# docs/licences.md, from these.
+licences:
+	.venv-release/bin/python tools/licences.py dist
 
 clean:
-	rm -rf .venv .venv-test dist site
+	rm -rf .venv .venv-test .venv-release dist site

@@ -1,4 +1,4 @@
-"""What the site shows of the rest of the repository: pages that lie elsewhere, files that are linked to, modules."""
+"""What the site shows of the rest of the repository: pages that lie elsewhere, linked files, modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The result of a prediction: one schema for library, CLI and (later) HTTP."""
+"""The result of a prediction: one schema for library, CLI and HTTP."""
 
 from __future__ import annotations
 

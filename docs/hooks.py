@@ -1,10 +1,11 @@
-"""What the site shows of the rest of the repository: pages that lie elsewhere, files that are linked to, modules."""
+"""What the site shows of the rest of the repository: pages that lie elsewhere, linked files, modules."""
 
 from __future__ import annotations
 
 import ast
 import posixpath
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urldefrag
@@ -29,7 +30,7 @@ PAGES = {
 }
 """File of the repository -> page of the site. All others lie in docs/ already."""
 
-_LINK = re.compile(r"(?<=\]\()[^)\s]+(?=\))")
+_LINK = re.compile(r"\[([^]]*)\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 _MODULES = "<!-- modules -->"
 
@@ -52,16 +53,22 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn links between files of the repository into links between pages; fill in the table of modules."""
+    """Turn links between files of the repository into links between pages; fill in the table of modules.
+
+    A folder is no page: its name stays.
+    """
     resolve = _resolver(page.file.src_uri)
     folder = posixpath.dirname(page.file.src_uri)
 
     def link(match: re.Match[str]) -> str:
-        if not is_local(match[0]):
+        if not is_local(match[2]):
             return match[0]
-        target, anchor = urldefrag(match[0])
-        path = posixpath.relpath(site_path(resolve(target)), folder or ".")
-        return f"{path}#{anchor}" if anchor else path
+        target, anchor = urldefrag(match[2])
+        place = site_path(resolve(target))
+        if files.get_file_from_path(place) is None and (ROOT / resolve(target)).is_dir():
+            return match[1]
+        path = posixpath.relpath(place, folder or ".")
+        return f"[{match[1]}]({path}#{anchor})" if anchor else f"[{match[1]}]({path})"
 
     parts = re.split(f"({_FENCE.pattern})", markdown, flags=_FENCE.flags)
     parts[::2] = [_LINK.sub(link, part) for part in parts[::2]]
@@ -71,7 +78,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def links(markdown: str) -> list[str]:
     """Return what a page links to within the repository, without anchors."""
-    return [urldefrag(found)[0] for found in _LINK.findall(_FENCE.sub("", markdown)) if is_local(found)]
+    found = _LINK.findall(_FENCE.sub("", markdown))
+    return [urldefrag(target)[0] for _, target in found if is_local(target)]
 
 
 def is_local(target: str) -> bool:
@@ -85,7 +93,7 @@ def site_path(path: str) -> str:
         return PAGES[path]
     if path.startswith("docs/"):
         return path.removeprefix("docs/")
-    return "architecture.md" if path.startswith(PACKAGE) else f"repository/{path}"
+    return "architecture.md" if path.startswith(PACKAGE) else f"repository/{path.lstrip('.')}"
 
 
 def modules() -> str:
@@ -120,6 +128,7 @@ def _first_line(path: Path) -> str:
     return re.sub(r":\w+:`~?([^`]+)`", r"`\1`", text.partition("\n")[0]).replace("``", "`")
 
 
-def _resolver(page: str):  # noqa: ANN202
+def _resolver(page: str) -> Callable[[str], str]:
+    """Return a function from what a page links to, to the file of the repository."""
     origin = next((path for path, name in PAGES.items() if name == page), f"docs/{page}")
     return lambda target: posixpath.normpath(posixpath.join(posixpath.dirname(origin), target))

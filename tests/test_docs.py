@@ -105,6 +105,9 @@ def test_the_examples_over_http_run_as_they_stand(tmp_path):
     page = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
     lines = [line for block in re.findall(r"```console\n(.*?)```", page, re.S) for line in block.splitlines()]
     assert len(lines) == 8
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines += [f"curl -s {line}" for line in re.findall(r"^    curl (.*)", readme, re.M)]
+    assert len(lines) == 9
     answers = {}
     with Process(tmp_path) as server:
         for line in lines:
@@ -112,7 +115,8 @@ def test_the_examples_over_http_run_as_they_stand(tmp_path):
             done = subprocess.run([program, "--fail", *arguments], capture_output=True, check=False)
             assert done.returncode == 0, (line, done.stderr)
             answers.setdefault(arguments[1].rpartition("/")[2], []).append(done.stdout.decode())
-    one, several, careful = map(json.loads, answers["predict"])
+    one, several, careful, readme = map(json.loads, answers["predict"])
+    assert [p["label"] for p in readme["paragraphs"]] == ["donation_request"]
     assert [p["label"] for p in one["paragraphs"]] == ["content", "donation_request"]
     assert several["documents"][0]["meta"] == {"id": 1} and several["documents"][1]["source"] == "b"
     assert careful["mode"] == "careful"

@@ -1,6 +1,7 @@
 """The wheel: small, complete, and working without the checkout."""
 
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,12 +13,16 @@ pytest.importorskip("build", reason="the package 'build' is not installed")
 from .conftest import ROOT
 
 
+def build(source, target, *options, umask=0o022):
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", target, *options, source]
+    environment = dict(os.environ, SOURCE_DATE_EPOCH="1767225600")
+    subprocess.run(command, check=True, capture_output=True, env=environment, umask=umask)
+    return sorted(target.iterdir())
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
-    subprocess.run(command, check=True, capture_output=True)
-    (path,) = folder.glob("*.whl")
+    (path,) = build(ROOT, tmp_path_factory.mktemp("wheel"), "--wheel")
     return path
 
 
@@ -30,6 +35,22 @@ def test_size_and_contents(wheel):
         names
     )
     assert not [name for name in names if name.startswith(("tests", "training", "configs"))]
+
+
+def test_the_same_bytes_elsewhere_and_from_the_sdist(wheel, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name in ("src", "models", "tests", "training", "configs", "examples"):
+        # Another day, other modes.
+        shutil.copytree(ROOT / name, elsewhere / name, copy_function=shutil.copyfile)
+    for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", ".gitignore"):
+        shutil.copyfile(ROOT / name, elsewhere / name)
+    for path in elsewhere.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    sdist, from_sdist = sorted(build(elsewhere, tmp_path / "a", umask=0o077), key=lambda path: path.suffix)
+    assert from_sdist.read_bytes() == wheel.read_bytes()
+    (here,) = build(ROOT, tmp_path / "b", "--sdist")
+    assert here.read_bytes() == sdist.read_bytes()
 
 
 def test_it_labels_a_text_without_the_checkout_and_offline(wheel, tmp_path):

@@ -91,9 +91,11 @@ def expect(found: object, wanted: object) -> None:
         raise RuntimeError(f"got {found!r}, not {wanted!r}")
 
 
-def labels(document: str) -> list[str]:
-    """Return the labels of a document in JSON."""
-    return [paragraph["label"] for paragraph in json.loads(document)["paragraphs"]]
+def labels(answer: str) -> list[str]:
+    """Return the labels of one document, in the JSON of the command line or of the service."""
+    found = json.loads(answer)
+    (document,) = found if isinstance(found, list) else [found]
+    return [paragraph["label"] for paragraph in document["paragraphs"]]
 
 
 def base(env: Environment) -> None:

@@ -42,7 +42,7 @@ def write(wheel: Path, extra: str) -> Path:
             "--mc-type",
             "library",
             "--pyproject",
-            str(ROOT / "pyproject.toml"),
+            str(PROJECT),
         ]
         # The package itself is the list's subject, not one of its parts.
         subprocess.run(

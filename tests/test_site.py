@@ -16,6 +16,7 @@ import pytest
 pytest.importorskip("material", reason="mkdocs-material is not installed")
 pytest.importorskip("mkdocstrings_handlers.python", reason="mkdocstrings-python is not installed")
 
+import griffe
 from markdown_it import MarkdownIt
 
 import boilerplate_clf
@@ -127,6 +128,22 @@ def test_every_public_name_is_described(pages):
     assert names - reference.ids == set()
     text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert "`boilerplate_clf.__version__`" in text
+
+
+def test_what_the_reference_shows_is_described():
+    package = griffe.load("boilerplate_clf", search_paths=[ROOT / "src"], resolve_aliases=True)
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    for name in re.findall(r"^::: boilerplate_clf\.(.*)$", text, re.M):
+        shown = package[name]
+        assert shown.docstring is not None, name
+        for part in shown.members.values() if shown.is_class else ():
+            if (
+                part.name.startswith("_")
+                or part.is_alias
+                or (part.is_attribute and "dataclass" not in shown.labels)
+            ):
+                continue
+            assert part.docstring is not None, part.path
 
 
 def test_sphinx_notation_is_gone(site):

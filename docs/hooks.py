@@ -116,9 +116,9 @@ def _pages() -> dict[str, str]:
 
 
 def _present(entry: dict[str, Any]) -> dict[str, Any]:
-    absent = set(PAGES.values()) - set(_pages().values())
+    there = {*_pages().values(), *(path.name for path in (ROOT / "docs").glob("*.md"))}
     return {
-        title: [item for item in part if absent.isdisjoint(item.values())] if isinstance(part, list) else part
+        title: [item for item in part if there.issuperset(item.values())] if isinstance(part, list) else part
         for title, part in entry.items()
     }
 

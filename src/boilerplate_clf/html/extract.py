@@ -24,11 +24,15 @@ class Metadata:
     """What a page says about its article; None where it says nothing."""
 
     title: str | None = None
+    """Of the article."""
     author: str | None = None
+    """Who wrote it."""
     date: str | None = None
     """Of publication, ``YYYY-MM-DD``."""
     site: str | None = None
+    """Name of the site."""
     url: str | None = None
+    """Of the page."""
     accessible_for_free: bool | None = None
     """schema.org's ``isAccessibleForFree``; False as soon as a part of the article is not."""
 

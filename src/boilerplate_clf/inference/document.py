@@ -23,7 +23,9 @@ class ModelInfo:
     """Name and version of the model that made a prediction."""
 
     name: str
+    """What the bundle calls itself."""
     version: str
+    """Of the model, not of the package."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,11 @@ class Phrase:
     """A stretch of a paragraph and what it does for the paragraph's label."""
 
     start: int
+    """Offset of its first character within the paragraph's ``text``."""
     end: int
-    """Offsets within the paragraph's ``text``."""
+    """Offset behind its last character."""
     text: str
+    """What stands there."""
     influence: float
     """By how much the log odds of the label fall without the phrase."""
 
@@ -54,10 +58,12 @@ class Paragraph:
     index: int
     """Place in the document, from 0."""
     start: int
-    end: int
-    """Character offsets: ``article[start:end] == text``. If paragraphs were passed in, offsets
+    """Offset of its first character: ``article[start:end] == text``. If paragraphs were passed in, offsets
     are within that paragraph's own string."""
+    end: int
+    """Offset behind its last character."""
     text: str
+    """What stands there, without blank and invisible characters around it."""
     label: str
     """The label: a :class:`~boilerplate_clf.Label` where it is one of the shipped model's."""
     score: float

@@ -55,14 +55,17 @@ class TrainOptions:
     encoder: bool = True
     """False: the n-gram model alone (TF-IDF and logistic regression), in seconds."""
     keep_label: str = CONTENT
+    """The label of what is kept."""
     epochs: float = 30.0
     """How often each row is seen; small data need many passes."""
     minutes: float = math.inf
     """Most wall time of the fine-tuning."""
     learning_rate: float = 4e-4
+    """Of the fine-tuning."""
     folds: int = 5
     """One part of so many is set aside for measuring, where no split is given."""
     seed: int = 0
+    """Of split and training."""
 
     def __post_init__(self) -> None:
         """Check the numbers."""

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "licences.md"
 SOURCES = ROOT.parent / "shared" / "corpora" / "SOURCES.md"
 
-# What the bills of materials leave out: read in the packages' own metadata, where it is no name that SPDX knows.
+# What the bills of materials leave out: the packages' own metadata have it, under no name that SPDX knows.
 READ = {
     "curl_cffi": "MIT",
     "protobuf": "BSD-3-Clause",
@@ -97,7 +97,7 @@ def corpora(sources: str) -> str:
     lines = ["| source | repository | licence, and where it was seen |", "|---|---|---|"]
     for line in sources.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if re.fullmatch(r"[0-9a-f]{40}.*", cells[2] if len(cells) > 3 else ""):
+        if len(cells) > 3 and re.match(r"[\w.-]+/[\w.-]+", cells[1]):
             lines.append(f"| `{cells[0]}` | {cells[1]} | {cells[3]} |")
     return "\n".join(lines)
 

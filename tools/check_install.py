@@ -3,9 +3,9 @@
     make check-install
 
 or, say, ``python tools/check_install.py dist --python python3.13 --versions lowest --extra train``. Needs a
-package index and uv. Each environment is a fresh ``venv`` with the pip that comes with its Python, as
-a user has it; ``--versions lowest`` holds every direct dependency at the lower bound in pyproject.toml. In
-each, away from the checkout: `predict`, `clean`, `verify`, `doctor`, and what the extras are for.
+package index and uv. Each environment is fresh; ``--versions lowest`` holds each direct dependency at its
+lower bound in pyproject.toml. In each, away from the checkout: `predict`, `clean`, `verify`, `doctor`, and
+what the extras are for.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ PAGE = (
     "<p>Die Kosten werden auf zwei Millionen Euro geschätzt; begonnen wird im Frühjahr nach der Schmelze.</p>"
     "</article></body></html>"
 )
+VERSION = "import platform; print(platform.python_version())"
 SHOWN = ("numpy", "onnxruntime", "tokenizers", "typer")
 MINUTES = 15
 
@@ -42,7 +43,7 @@ class Environment:
 
     def __init__(self, python: str, folder: Path) -> None:
         self.folder = folder
-        self._run(python, "-m", "venv", str(folder / "venv"))
+        self._uv("venv", "--python", python, str(folder / "venv"))
         self.bin = folder / "venv" / "bin"
 
     def _run(self, *command: str, stdin: str = "") -> str:
@@ -62,14 +63,27 @@ class Environment:
             raise RuntimeError(f"{' '.join(command)}: {(done.stderr or done.stdout).strip()[-600:]}")
         return done.stdout
 
-    def install(self, what: str, constraints: Path | None) -> None:
-        """Install a requirement with the environment's own pip."""
-        held = ["--constraint", str(constraints)] if constraints else []
-        self._run(str(self.bin / "python"), "-m", "pip", "install", "--quiet", *held, what)
+    def _uv(self, *arguments: str) -> str:
+        return self._run(sys.executable, "-m", "uv", "--quiet", *arguments)
+
+    def install(self, file: Path, extras: list[str], versions: str) -> None:
+        """Install a wheel or an sdist with newest or lowest dependencies."""
+        here = ["--python", str(self.bin / "python")]
+        held = []
+        if versions == "lowest":
+            chosen = str(self.folder / "lowest.txt")
+            wanted = [part for extra in extras for part in ("--extra", extra)]
+            options = ["--resolution", "lowest-direct", *here, *wanted, "--output-file", chosen]
+            self._uv("pip", "compile", *options, str(ROOT / "pyproject.toml"))
+            held = ["--constraint", chosen]
+        brackets = f"[{','.join(extras)}]" if extras else ""
+        self._uv("pip", "install", *here, *held, f"boilerplate-clf{brackets} @ {file.as_uri()}")
 
     def versions(self) -> dict[str, str]:
         """Return what is installed."""
-        rows = json.loads(self._run(str(self.bin / "python"), "-m", "pip", "list", "--format", "json"))
+        # --quiet would leave out the list, too.
+        command = [sys.executable, "-m", "uv", "pip", "list", "--python", str(self.bin / "python")]
+        rows = json.loads(self._run(*command, "--format", "json"))
         return {row["name"].lower(): row["version"] for row in rows}
 
     def run_python(self, code: str) -> str:
@@ -161,25 +175,6 @@ USES: dict[str, Callable[[Environment], None]] = {
 }
 
 
-VERSION = "import platform; print(platform.python_version())"
-
-
-def lowest(python: str, extras: list[str], target: Path) -> Path:
-    """Resolve every direct dependency to its lower bound, with uv."""
-    version = subprocess.run(
-        [python, "-c", VERSION],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.strip()
-    command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate"]
-    command += ["--resolution", "lowest-direct", "--python-version", version, "--output-file", str(target)]
-    for extra in extras:
-        command += ["--extra", extra]
-    subprocess.run([*command, str(ROOT / "pyproject.toml")], check=True)
-    return target
-
-
 def check(python: str, file: Path, extras: list[str], versions: str) -> tuple[list[str], bool]:
     """Install one file on one Python; return its row, and whether all went well."""
     with tempfile.TemporaryDirectory() as name:
@@ -187,13 +182,9 @@ def check(python: str, file: Path, extras: list[str], versions: str) -> tuple[li
         kind = "wheel" if file.suffix == ".whl" else "sdist"
         row = [python, kind, ", ".join(extras) or "-"]
         try:
-            constraints = lowest(python, extras, folder / "lowest.txt") if versions == "lowest" else None
             env = Environment(python, folder)
             row[0] = env.run_python(VERSION)
-            env.install(
-                f"boilerplate-clf{'[' + ','.join(extras) + ']' if extras else ''} @ {file.as_uri()}",
-                constraints,
-            )
+            env.install(file, extras, versions)
             base(env)
             for extra in extras:
                 USES[extra](env)

@@ -17,18 +17,23 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "licences.md"
 SOURCES = ROOT.parent / "shared" / "corpora" / "SOURCES.md"
 
-# What metadata leave open was read in the package's own licence file (in the wheel).
+# What the bills of materials leave out: the packages' own metadata have it, under no name that SPDX knows.
 READ = {
+    "curl_cffi": "MIT",
     "protobuf": "BSD-3-Clause",
+    "ray": "Apache-2.0",
+    "transformers": "Apache-2.0",
 }
 # Older metadata name a kind of licence only; SPDX's names where that is unambiguous.
 CLASSIFIERS = {
     "License :: OSI Approved :: Apache Software License": "Apache-2.0",
+    "License :: OSI Approved :: BSD License": "BSD",  # with two clauses or three is not said
+    "License :: OSI Approved :: GNU Lesser General Public License v2 or later (LGPLv2+)": "LGPL-2.0-or-later",
     "License :: OSI Approved :: MIT License": "MIT",
     "License :: OSI Approved :: ISC License (ISCL)": "ISC",
 }
 PERMISSIVE = re.compile(
-    r"0BSD|Apache-2\.0|BSD-[234]-Clause|CC0-1\.0|CNRI-Python|HPND|ISC|MIT(-0|-CMU)?|PSF-2\.0|Python-2\.0(\.1)?"
+    r"0BSD|BSD|Apache-2\.0|BSD-[234]-Clause|CC0-1\.0|CNRI-Python|HPND|ISC|MIT(-0|-CMU)?|PSF-2\.0|Python-2\.0(\.1)?"
     r"|Unlicense|Zlib|ZPL-2\.1|BSL-1\.0|LLVM-exception"
 )
 STRONG = re.compile(r"\b(A?GPL|OSL|EUPL|SSPL)")
@@ -92,7 +97,7 @@ def corpora(sources: str) -> str:
     lines = ["| source | repository | licence, and where it was seen |", "|---|---|---|"]
     for line in sources.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if re.fullmatch(r"[0-9a-f]{40}.*", cells[2] if len(cells) > 3 else ""):
+        if len(cells) > 3 and re.match(r"[\w.-]+/[\w.-]+", cells[1]):
             lines.append(f"| `{cells[0]}` | {cells[1]} | {cells[3]} |")
     return "\n".join(lines)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
 from boilerplate_clf.bundle import load_bundle, shipped_bundle
-from boilerplate_clf.errors import DataError, TrainingError
+from boilerplate_clf.errors import DataError
 from boilerplate_clf.inference.chain import Chain
 from boilerplate_clf.labels import LABELS
 from boilerplate_clf.training.compose import ComposeConfig, Composer, add_noise
@@ -21,10 +21,9 @@ from boilerplate_clf.training.config import load_config
 from boilerplate_clf.training.corpus import iter_documents
 from boilerplate_clf.training.data import LabelledDocument, read_labelled, runs_of_appeals
 from boilerplate_clf.training.leakage import find_leaks, shingles, without_leaks
-from boilerplate_clf.training.pipeline import STAGES, Pipeline
-from boilerplate_clf.training.selftrain import SelfTrainingConfig, label_pages, open_teacher, teacher_scores
+from boilerplate_clf.training.selftrain import SelfTrainingConfig, label_pages, teacher_scores
 
-from .conftest import ROOT, SHARED, SHIPPED, needs_gold
+from .conftest import ROOT, SHARED, needs_gold
 
 AUTHORED = ROOT / "training" / "data"
 NAMES = ("blocks.jsonl", "pages.jsonl")
@@ -229,23 +228,3 @@ def test_pages_of_the_teacher_are_a_share_of_an_epoch():
     config = ComposeConfig(pseudo_page_share=0.25, noise=0)
     epoch = Composer([page], [], [], "content", config, pseudo).epoch(random.Random(0))
     assert 30 < sum(document.page.startswith("t") for document in epoch) < 70
-
-
-def test_a_teacher_that_does_not_fit_is_refused(tmp_path):
-    session, windows, manifest = open_teacher(SHIPPED, LABELS)
-    assert windows == manifest.windows and manifest.labels == LABELS and session is not None
-    with pytest.raises(TrainingError, match="the teacher de-news-small has labels content, subscription"):
-        open_teacher(SHIPPED, ("content", "other"))
-    value = json.loads((SHIPPED / "bundle.json").read_text())
-    del value["digest"]
-    value.update(windows=None, cascade=None, files={"ngrams.npz": value["files"]["ngrams.npz"]})
-    (tmp_path / "bundle.json").write_text(json.dumps(value))
-    (tmp_path / "ngrams.npz").write_bytes((SHIPPED / "ngrams.npz").read_bytes())
-    with pytest.raises(TrainingError, match="has no encoder"):
-        open_teacher(tmp_path, LABELS)
-
-
-def test_stages_that_are_none(tmp_path):
-    with pytest.raises(ValueError, match="'evaluate' is no stage"):
-        Pipeline(load_config(ROOT / "configs" / "smoke.yaml"), tmp_path).stage("evaluate")
-    assert all(callable(getattr(Pipeline, name)) for name in STAGES)

@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 SHARED ?= ../shared
 RUN ?= runs/shipped
 
-.PHONY: demo test lint openapi teacher model model-smoke evaluate wheel clean
+.PHONY: demo test coverage lint openapi teacher model model-smoke evaluate wheel clean
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -22,7 +22,6 @@ test: lint
 	.venv-test/bin/python -m pytest
 
 # Branches of src/ that the tests run, in their processes too: some minutes more than `make test`.
-.PHONY: coverage
 coverage: .venv-test/installed
 	.venv-test/bin/coverage erase
 	.venv-test/bin/coverage run -m pytest

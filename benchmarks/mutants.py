@@ -13,17 +13,18 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import multiprocessing
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from environment import about
+import onnxruntime  # noqa: F401 - for the tests
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = Path("src/boilerplate_clf")
@@ -169,16 +170,25 @@ def seen(module: str, fault: Fault) -> bool:
         shutil.copytree(ROOT / "src", copied, ignore=shutil.ignore_patterns("__pycache__"))
         (Path(folder) / "models").symlink_to(ROOT / "models")
         (Path(folder) / PACKAGE / file).write_text(fault.source, encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
-        paths = [f"tests/{name}" for name in tests if (ROOT / "tests" / name).exists()]
-        environment = {**os.environ, "PYTHONPATH": str(copied), "HYPOTHESIS_STORAGE_DIRECTORY": folder}
-        try:
-            done = subprocess.run(
-                [*command, *paths], cwd=ROOT, env=environment, capture_output=True, timeout=TIMEOUT
-            )
-        except subprocess.TimeoutExpired:
-            return True
-    return done.returncode != 0
+        # Forked: what takes seconds to import is here already. The package itself must not be.
+        child = multiprocessing.get_context("fork").Process(target=_run, args=(copied, folder, tests))
+        child.start()
+        child.join(TIMEOUT)
+        if child.is_alive():
+            child.kill()
+            child.join()
+    return child.exitcode != 0
+
+
+def _run(source: Path, folder: str, tests: Sequence[str]) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.chdir(ROOT)
+    sys.path[:0] = [str(source)]
+    os.environ |= {"PYTHONPATH": str(source), "HYPOTHESIS_STORAGE_DIRECTORY": folder}
+    paths = [f"tests/{name}" for name in tests]
+    sys.exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *paths]))
 
 
 def main() -> None:
@@ -206,6 +216,8 @@ def main() -> None:
             f"| `{MODULES[module][0]}` | {len(planted)} | {len(planted) - len(missed)} | {share:.0%} |"
         )
         print(rows[-1], file=sys.stderr, flush=True)
+    from environment import about  # which imports the package
+
     print(about("python benchmarks/mutants.py"))
     print("\n| module | faults planted | seen by a test | share |\n|---|---|---|---|", *rows, sep="\n")
     print("\nNot seen:\n")

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 import pytest
 
 from boilerplate_clf.bundle.manifest import Manifest
-from boilerplate_clf.errors import BundleFormatError
+from boilerplate_clf.errors import BundleFormatError, BundleIntegrityError
 
 from .conftest import SHIPPED
 
@@ -108,8 +108,8 @@ def test_the_ends_of_each_range(path, good, bad, message):
         refused(put(path, value), message)
 
 
-ALLOWED = ["a", "Z", "0", "9", "_", "Az09_.-", "a..b", "x" * 100, "model.onnx.data"]
-NOT_ALLOWED = ["", ".", "..", ".a", "-a", "a/b", "/a", "a\\b", "C:a", "a b", "ä", "a\n", "\n", "x" * 101]
+ALLOWED = ["a", "Z", "0", "9", "_", "Az09_.-", "Model.onnx", "5a", "aM5m", "a..b", "x" * 100]
+NOT_ALLOWED = ["", ".", "..", ".a", "-a", "a/b", "/a", "a\\b", "C:a", ":a", "a b", "ä", "a\n", "x" * 101]
 
 
 @pytest.mark.parametrize("name", ALLOWED)
@@ -141,6 +141,25 @@ def test_an_extension_is_listed():
     found = read(lambda m: m.update(extension=entry)).extension
     assert (found.sha256, found.size) == ("ab", 7)
     refused(lambda m: m.update(extension={"sha256": "ab"}), "malformed field")
+
+
+def test_what_is_no_manifest_of_this_release():
+    for text in ("[]", "3", "null", '"x"'):
+        with pytest.raises(BundleFormatError, match="is not an object"):
+            Manifest.from_json(text)
+    refused(lambda m: m.update(format_version=4), "has format version 4, this release reads 3")
+    refused(lambda m: m.update(colour="red", shape=1), "has unknown fields colour, shape")
+    altered = json.loads(TEXT)
+    altered["ngram_weight"] = 2.0
+    with pytest.raises(BundleIntegrityError, match="its digest is not that of its contents"):
+        Manifest.from_json(json.dumps(altered))
+
+
+def test_what_is_not_given_is_not_there():
+    good = read()
+    needed = {item.name: getattr(good, item.name) for item in fields(Manifest) if item.name not in OPTIONAL}
+    empty = {"precision": {}, "provenance": {}, "ngram_weight": 0, "extension": None, "cascade": None}
+    assert Manifest(**needed) == replace(good, **empty)
 
 
 def test_labels_must_be_known_and_two():

@@ -20,9 +20,15 @@ from boilerplate_clf.evaluation.metrics import (
     risk_coverage,
 )
 from boilerplate_clf.inference.chain import Chain
-from boilerplate_clf.inference.decide import Decider, decide
+from boilerplate_clf.inference.decide import Decider, Mode, decide
 from boilerplate_clf.labels import LABELS
-from boilerplate_clf.training.calibrate import CalibrateConfig, ChainFit, affinities, calibrate
+from boilerplate_clf.training.calibrate import (
+    CalibrateConfig,
+    ChainFit,
+    affinities,
+    calibrate,
+    describe_modes,
+)
 from boilerplate_clf.training.data import LabelledDocument
 
 RNG = np.random.default_rng(0)
@@ -166,3 +172,17 @@ def test_baselines_learn_and_label_every_paragraph():
     ]
     assert TfidfBaseline().fit(train).predict(train).tolist() == [0, 2] * 10
     assert KeywordBaseline(LABELS).predict(train[:1]).tolist() == [0, 2]
+
+
+def test_every_mode_is_described_under_its_own_thresholds():
+    gold = gold_of(documents(), LABELS)
+    scores = RNG.dirichlet(np.ones(4), len(gold.index))
+    thresholds = {"careful": dict.fromkeys(LABELS, 0.9), "balanced": dict.fromkeys(LABELS, 0.4)}
+    decider = Decider(LABELS, 0, thresholds)
+    found = describe_modes(gold, scores, decider)
+    assert found.keys() == {"careful", "balanced", "best-guess"}
+    for mode, views in found.items():
+        guess = decide(scores, decider.rule(Mode(mode)), 0)
+        assert views == {view: describe(gold, guess, view, "content", scores) for view in ("text", "all")}
+    flagged = {mode: views["all"]["content_flagged"] for mode, views in found.items()}
+    assert flagged["careful"] < flagged["balanced"] < flagged["best-guess"]

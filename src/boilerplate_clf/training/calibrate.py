@@ -12,15 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from boilerplate_clf.evaluation.metrics import (
+    VIEWS,
     Gold,
     appeal_recall,
     calibration_error,
     confusion,
+    describe,
     f1_scores,
     flagged_content,
 )
 from boilerplate_clf.inference.chain import Chain
-from boilerplate_clf.inference.decide import Mode, decide
+from boilerplate_clf.inference.decide import Decider, Mode, decide
 from boilerplate_clf.training.data import LabelledDocument
 
 Floats = npt.NDArray[np.float64]
@@ -255,6 +257,22 @@ def calibrate(
                 for mode, found in honest.items()
             },
         },
+    }
+
+
+def describe_modes(gold: Gold, scores: Floats, decider: Decider) -> dict[str, dict[str, Any]]:
+    """Return mode -> view -> figures.
+
+    Args:
+        gold: labels of the decided paragraphs.
+        scores: their probabilities ``(paragraphs, labels)``.
+        decider: the thresholds.
+    """
+    keep = decider.labels[decider.keep]
+    found = {mode: decide(scores, decider.rule(mode), decider.keep) for mode in Mode}
+    return {
+        mode.value: {view: describe(gold, labels, view, keep, scores) for view in VIEWS}
+        for mode, labels in found.items()
     }
 
 

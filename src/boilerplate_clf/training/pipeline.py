@@ -28,7 +28,7 @@ from boilerplate_clf.extras import require
 from boilerplate_clf.files import atomic_write, replace_folder, sha256_file
 from boilerplate_clf.inference.cascade import Cascade
 from boilerplate_clf.inference.chain import Chain
-from boilerplate_clf.inference.decide import Decider, Mode, decide
+from boilerplate_clf.inference.decide import Decider
 from boilerplate_clf.inference.encoder import Encoder
 from boilerplate_clf.inference.ngrams import NgramScorer
 from boilerplate_clf.inference.scorer import joined_logits
@@ -37,7 +37,7 @@ from boilerplate_clf.inference.windows import WindowConfig
 from boilerplate_clf.training import export as exporting
 from boilerplate_clf.training.assemble import BUNDLE, assemble
 from boilerplate_clf.training.batches import Featurizer, typical_inputs
-from boilerplate_clf.training.calibrate import ChainFit, affinities, calibrate
+from boilerplate_clf.training.calibrate import ChainFit, affinities, calibrate, describe_modes
 from boilerplate_clf.training.config import PipelineConfig
 from boilerplate_clf.training.corpus import sample_texts
 from boilerplate_clf.training.data import LabelledDocument, count_labels, read_labelled, write_labelled
@@ -55,7 +55,7 @@ from boilerplate_clf.training.leakage import find_leaks, without_leaks
 from boilerplate_clf.training.linear import fit_linear, linear_scores
 from boilerplate_clf.training.pretrain import pretrain
 from boilerplate_clf.training.runs import finish_stage, read_stage
-from boilerplate_clf.training.selftrain import label_pages, read_unlabelled, teacher_scores
+from boilerplate_clf.training.selftrain import label_pages, open_teacher, read_unlabelled, teacher_scores
 from boilerplate_clf.training.shards import build_shards
 from boilerplate_clf.training.smooth import smooth
 from boilerplate_clf.training.tokenizer import load_tokenizer, train_tokenizer
@@ -93,17 +93,10 @@ class Pipeline:
         chatter = require("train", "transformers.utils.logging")
         chatter.disable_progress_bar()
         chatter.set_verbosity_error()
-        functions: dict[str, Callable[[], None]] = {
-            "tokenizer": self.tokenizer,
-            "pretrain": self.pretrain,
-            "linear": self.linear,
-            "selftrain": self.selftrain,
-            "finetune": self.finetune,
-            "calibrate": self.calibrate,
-            "export": self.export,
-            "card": self.card,
-        }
-        functions[name]()
+        if name not in STAGES:
+            raise ValueError(f"{name!r} is no stage")
+        run: Callable[[], None] = getattr(self, name)
+        run()
 
     def tokenizer(self) -> None:
         """Train the vocabulary, or take the base model's or the teacher's."""
@@ -181,15 +174,9 @@ class Pipeline:
         if not config.self_training.unlabelled:
             finish_stage(folder, values)
             return
-        teacher = load_bundle(self._of_teacher(BUNDLE))
-        manifest = teacher.manifest
-        if teacher.model is None or manifest.windows is None:
-            raise TrainingError(f"the teacher {manifest.name} has no encoder")
-        if manifest.labels != config.labels:
-            raise TrainingError(f"the teacher {manifest.name} has labels {', '.join(manifest.labels)}")
+        session, windows, manifest = open_teacher(self._of_teacher(BUNDLE), config.labels)
         documents = read_unlabelled(config.self_training.unlabelled)
-        session = Session(teacher.model, len(manifest.labels))
-        featurizer = self._featurizer(manifest.labels, manifest.windows)
+        featurizer = self._featurizer(manifest.labels, windows)
         linear = self._linear_scores(documents, manifest.labels)
         scores = [
             teacher_scores(manifest, onnx_logits(session, featurizer, [document])[0], ngrams)
@@ -298,17 +285,11 @@ class Pipeline:
         shipped = np.concatenate(next(iter(logits.values())))  # the others are measured beside it only
         result = calibrate(shipped, lengths, gold, affinity, keep, config)
         chain = Chain(**result["chain"])
-        decider = Decider(tuple(labels), labels.index(keep), result["thresholds"])
+        decider = Decider(tuple(labels), place, result["thresholds"])
         metrics = {}
         for kind, joined in logits.items():
             scores = chain.flat_marginals(np.concatenate(joined), lengths)[gold.decided]
-            metrics[kind] = {
-                mode.value: {
-                    view: describe(gold, decide(scores, decider.rule(mode), decider.keep), view, keep, scores)
-                    for view in VIEWS
-                }
-                for mode in Mode
-            }
+            metrics[kind] = describe_modes(gold, scores, decider)
         dev_sha256 = sha256_file(self.config.data.dev)
         if cascade is not None:
             result["cascade"] = asdict(cascade)

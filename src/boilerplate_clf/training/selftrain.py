@@ -16,7 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from boilerplate_clf.bundle import load_bundle
 from boilerplate_clf.bundle.manifest import Manifest
+from boilerplate_clf.errors import TrainingError
+from boilerplate_clf.inference.session import Session
+from boilerplate_clf.inference.windows import WindowConfig
 from boilerplate_clf.labels import UNDECIDED
 from boilerplate_clf.training.corpus import iter_documents
 from boilerplate_clf.training.data import LabelledDocument, runs_of_appeals
@@ -38,6 +42,22 @@ class SelfTrainingConfig:
     """Paragraphs of content kept on either side of what is not; the rest teaches little more."""
     keep_pages: int = 1200
     """Pages without any appeal that are kept, drawn evenly."""
+
+
+def open_teacher(folder: Path, labels: Sequence[str]) -> tuple[Session, WindowConfig, Manifest]:
+    """Return the encoder, its windows and the manifest of the teacher's bundle.
+
+    Raises:
+        BundleError: the bundle cannot be used.
+        TrainingError: it has no encoder, or other labels.
+    """
+    teacher = load_bundle(folder)
+    manifest = teacher.manifest
+    if teacher.model is None or manifest.windows is None:
+        raise TrainingError(f"the teacher {manifest.name} has no encoder")
+    if manifest.labels != tuple(labels):
+        raise TrainingError(f"the teacher {manifest.name} has labels {', '.join(manifest.labels)}")
+    return Session(teacher.model, len(manifest.labels)), manifest.windows, manifest
 
 
 def teacher_scores(teacher: Manifest, logits: npt.NDArray[Any], ngrams: npt.NDArray[Any]) -> Floats:

@@ -15,8 +15,8 @@ from boilerplate_clf.labels import UNDECIDED
 from boilerplate_clf.training.data import LabelledDocument, read_labelled
 from boilerplate_clf.training.linear import LinearConfig, fit_linear, linear_scores
 
-TRAIN_PAGES, DEV_PAGES = 700, 120
-"""Authored pages that a training draws, to learn from and to measure on."""
+PAGES = 820
+"""Authored pages that a training draws."""
 
 _MOST_LOOKALIKES = 0.03
 _SPIES = 0.2
@@ -36,10 +36,8 @@ def authored_pages() -> Path:
     raise DataError("the authored pages are not installed: reinstall boilerplate-clf")
 
 
-def rehearsal(
-    examples: Sequence[str], keep_label: str, seed: int
-) -> tuple[list[LabelledDocument], list[LabelledDocument]]:
-    """Return pages whose paragraphs have none of the new labels: to train on, and to measure on.
+def rehearsal(examples: Sequence[str], keep_label: str, seed: int) -> list[LabelledDocument]:
+    """Return pages whose paragraphs have none of the new labels.
 
     Nobody has looked through them for the new labels. Paragraphs that look like them are therefore asked of
     nobody (label "?"); see :func:`_without_lookalikes`.
@@ -51,12 +49,8 @@ def rehearsal(
     """
     pages = read_labelled(authored_pages())
     random.Random(seed).shuffle(pages)
-    pages = [
-        replace(page, publisher=page.page, labels=(keep_label,) * len(page))
-        for page in pages[: TRAIN_PAGES + DEV_PAGES]
-    ]
-    pages = _without_lookalikes(pages, examples, seed)
-    return pages[DEV_PAGES:], pages[:DEV_PAGES]
+    pages = [replace(page, publisher=page.page, labels=(keep_label,) * len(page)) for page in pages[:PAGES]]
+    return _without_lookalikes(pages, examples, seed)
 
 
 def _without_lookalikes(

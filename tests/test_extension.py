@@ -109,7 +109,9 @@ def test_a_single_new_label_is_enough(rows, tmp_path):
 
 def test_rehearsal_pages_leave_out_what_looks_like_a_new_label(rows):
     examples = [row.text for row in rows if row.label == "newsletter"]
-    learnt = rehearsal(examples, "content", 0)
+    learnt, appeals = rehearsal(examples, "content", 0)
+    assert [len(page) for page in learnt] == [len(part) for part in appeals]
+    assert 0.05 < sum(map(sum, appeals)) / sum(map(len, appeals)) < 0.5
     assert len(learnt) == PAGES == len({page.page for page in learnt})
     pairs = [pair for page in learnt for pair in zip(page.texts, page.labels, strict=True)]
     left_out = [text for text, label in pairs if label == "?"]

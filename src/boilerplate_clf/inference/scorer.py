@@ -131,6 +131,6 @@ def _extend(base: Floats, extension: Floats, keep: int, audible: Floats) -> Floa
         keep: column of the extension's "none of them".
         audible: of the extension's labels, from which probability on they are heard.
     """
-    heard = np.delete(extension >= audible, keep, axis=1).any(axis=1)
-    extension = np.where(heard[:, None], extension, np.eye(extension.shape[1])[keep])
+    heard = np.delete(extension >= audible, keep, axis=1).sum(axis=1, keepdims=True) > 0
+    extension = np.where(heard, extension, np.eye(extension.shape[1])[keep])
     return np.hstack([base * extension[:, [keep]], np.delete(extension, keep, axis=1)])

@@ -40,13 +40,14 @@ _LINEAR = LinearConfig(class_weight_power=0.75, max_iter=100)
 _NGRAM_WEIGHT = 0.5
 """Beside an encoder; by itself the n-gram model counts whole."""
 _PAGE_PARAGRAPHS = 4000
-"""Of the pages' paragraphs, those from which the head learns what is none of the labels."""
+"""Of the pages' article text, what a head learns from; it learns from all of their appeals."""
 
 
 def fit_added(
     bundle: Bundle,
     rows: Sequence[LabelledDocument],
     pages: Sequence[LabelledDocument],
+    appeals: Sequence[Sequence[bool]],
     labels: Sequence[str],
     folder: Path,
     *,
@@ -60,6 +61,7 @@ def fit_added(
         bundle: the model that they are added to.
         rows: examples of the labels, and of what is none of them.
         pages: whose paragraphs have none of the labels, but for undecided ones.
+        appeals: of each page, which paragraphs are unlike an article; a head learns from all of them.
         labels: the label of all else first, then the new ones.
         folder: of the bundle.
         name: its name.
@@ -73,7 +75,8 @@ def fit_added(
     fold = _folds(rows, len(pages), seed)
     model, features = _features(bundle, documents) if encoder else (b"", None)
     weight = _NGRAM_WEIGHT if encoder else 1.0
-    shown = _shown(targets, sum(map(len, rows)), seed)
+    sure = np.concatenate([np.ones(sum(map(len, rows)), bool), *(np.asarray(part, bool) for part in appeals)])
+    shown = _shown(targets, sure, seed)
     fold_of = np.repeat(fold, [len(document) for document in documents])
     logits = np.zeros((len(targets), len(labels)))
 
@@ -150,12 +153,11 @@ def _folds(rows: Sequence[LabelledDocument], pages: int, seed: int) -> npt.NDArr
     return found
 
 
-def _shown(targets: npt.NDArray[np.int64], rows: int, seed: int) -> npt.NDArray[np.bool_]:
-    """Return a mask of the paragraphs that a head learns from: all of the rows, and some of the pages."""
-    possible = np.flatnonzero(targets[rows:] >= 0) + rows
-    mask = targets >= 0
-    mask[rows:] = False
-    mask[np.random.default_rng(seed).permutation(possible)[:_PAGE_PARAGRAPHS]] = True
+def _shown(targets: npt.NDArray[np.int64], sure: npt.NDArray[np.bool_], seed: int) -> npt.NDArray[np.bool_]:
+    """Return a mask of the decided paragraphs that a head learns from: those in ``sure``, and some others."""
+    others = np.flatnonzero((targets >= 0) & ~sure)
+    mask = (targets >= 0) & sure
+    mask[np.random.default_rng(seed).permutation(others)[:_PAGE_PARAGRAPHS]] = True
     return mask
 
 

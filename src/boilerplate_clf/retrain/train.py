@@ -96,10 +96,11 @@ def train(
     force: bool = False,
     resume: bool = False,
 ) -> TrainResult:
-    """Fine-tune an encoder on labelled rows and write a bundle.
+    """Fine-tune an encoder on labelled rows, or add their labels to a model, and write a bundle.
 
-    What is measured is the part that was set aside (or ``evaluation``), which also chooses the checkpoint
-    and the thresholds: figures on it are a little too good.
+    What is measured is the part that was set aside (or ``evaluation``). It also chooses the checkpoint and
+    the thresholds of a fine-tuned encoder: figures on it are a little too good then. Added labels are not
+    fitted to it in any way.
 
     Args:
         rows: of :func:`~boilerplate_clf.retrain.tables.read_rows`.
@@ -230,9 +231,18 @@ def _add(
 ) -> None:
     """Make the bundle of added labels; a killed run begins anew, since it takes a minute or two."""
     examples = [row.text for row in training if row.label and row.label != options.keep_label]
-    pages = rehearsal(examples, options.keep_label, options.seed)
-    rows = _weighted(training)
-    fit_added(extended, rows, pages, labels, folder, name=name, encoder=options.encoder, seed=options.seed)
+    pages, appeals = rehearsal(examples, options.keep_label, options.seed)
+    fit_added(
+        extended,
+        _weighted(training),
+        pages,
+        appeals,
+        labels,
+        folder,
+        name=name,
+        encoder=options.encoder,
+        seed=options.seed,
+    )
 
 
 def _prepare(

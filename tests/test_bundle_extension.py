@@ -11,6 +11,7 @@ from boilerplate_clf.bundle import load_bundle
 from boilerplate_clf.errors import BundleError, BundleFormatError, BundleIntegrityError
 from boilerplate_clf.files import sha256_file
 from boilerplate_clf.inference.ngrams import NgramScorer
+from boilerplate_clf.inference.scorer import _extend
 
 from .conftest import list_anew
 
@@ -68,7 +69,21 @@ def test_it_adds_its_labels(extended):
     # What the extension thinks of the label that both keep has no say.
     assert bundle.thresholds["careful"]["content"] == 0.0 and bundle.precision["newsletter"] == ((0.5, 1.0),)
     (paragraph,) = Classifier(extended).predict(["Der Rat tagt am Montag im Rathaus."])
-    assert paragraph.label == "content" and 0 < paragraph.scores["newsletter"] < 0.01
+    assert paragraph.label == "content" and paragraph.scores["newsletter"] == 0.0
+
+
+def test_a_doubt_that_leads_to_nothing_moves_no_label():
+    base, extension = (
+        np.asarray([[0.1, 0.9]] * 4),
+        np.asarray([[0.6, 0.4], [0.2, 0.8], [0.5, 0.5], [1.0, 0.0]]),
+    )
+    joined = _extend(base, extension, 0, np.asarray([0.0, 0.5]))
+    assert joined.tolist() == [
+        [0.1, 0.9, 0.0],
+        pytest.approx([0.02, 0.18, 0.8]),
+        [0.05, 0.45, 0.5],
+        [0.1, 0.9, 0.0],
+    ]
 
 
 @pytest.mark.parametrize(

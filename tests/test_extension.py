@@ -13,7 +13,8 @@ from boilerplate_clf.bundle.manifest import EXTENSION, MANIFEST
 from boilerplate_clf.cli.main import app
 from boilerplate_clf.errors import BundleFormatError, DataError
 from boilerplate_clf.labels import LABELS
-from boilerplate_clf.retrain.rehearsal import DEV_PAGES, TRAIN_PAGES, rehearsal
+from boilerplate_clf.retrain import rehearsal as rehearsing
+from boilerplate_clf.retrain.rehearsal import PAGES, rehearsal
 from boilerplate_clf.retrain.rows import Row
 from boilerplate_clf.retrain.tables import read_rows
 from boilerplate_clf.retrain.train import TrainOptions, train
@@ -30,10 +31,17 @@ def rows():
     return read_rows([ROOT / "examples" / "own-labels.csv"])
 
 
+@pytest.fixture
+def few_pages(monkeypatch):
+    monkeypatch.setattr(rehearsing, "PAGES", 120)  # quick, and good enough to see that it works
+
+
 @pytest.fixture(scope="module")
 def extended(rows, tmp_path_factory):
     unseen = read_rows([ROOT / "tests" / "data" / "own-labels-test.csv"])  # by another author
-    return train(rows, tmp_path_factory.mktemp("extended") / "mine", evaluation=unseen, options=QUICK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rehearsing, "PAGES", 120)
+        return train(rows, tmp_path_factory.mktemp("extended") / "mine", evaluation=unseen, options=QUICK)
 
 
 @pytest.fixture
@@ -79,6 +87,7 @@ def test_every_command_takes_it(extended, tmp_path):
     assert facts["labels"] == [*LABELS, *NEW] and f"{EXTENSION}/ngrams.npz" in facts["files"]
 
 
+@pytest.mark.usefixtures("few_pages")
 def test_rows_with_the_models_own_labels_are_examples_of_something_else(rows, tmp_path):
     own = [
         Row(f"Jetzt {i} Monate Zeitung lesen für {i} Euro", "subscription_appeal", f"s: row {i}")
@@ -100,6 +109,7 @@ def test_what_cannot_be_extended(rows, extended, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("few_pages")
 def test_a_single_new_label_is_enough(rows, tmp_path):
     only = [row for row in rows if row.label == "author_bio"]
     result = train(only, tmp_path / "mine", options=QUICK)
@@ -109,9 +119,10 @@ def test_a_single_new_label_is_enough(rows, tmp_path):
 
 def test_rehearsal_pages_leave_out_what_looks_like_a_new_label(rows):
     examples = [row.text for row in rows if row.label == "newsletter"]
-    learnt, measured = rehearsal(examples, "content", 0)
-    assert (len(learnt), len(measured)) == (TRAIN_PAGES, DEV_PAGES)
-    assert not {page.page for page in learnt} & {page.page for page in measured}
+    learnt, appeals = rehearsal(examples, "content", 0)
+    assert [len(page) for page in learnt] == [len(part) for part in appeals]
+    assert 0.05 < sum(map(sum, appeals)) / sum(map(len, appeals)) < 0.5
+    assert len(learnt) == PAGES == len({page.page for page in learnt})
     pairs = [pair for page in learnt for pair in zip(page.texts, page.labels, strict=True)]
     left_out = [text for text, label in pairs if label == "?"]
     assert 0.003 < len(left_out) / len(pairs) <= 0.05

@@ -46,6 +46,7 @@ class Scorer:
             session = Session(bundle.model, own, threads)
             self._encoder = Encoder(bundle.tokenizer_json, session, manifest.windows, own)
         self._extension = None if bundle.extension is None else Scorer(bundle.extension, threads, cache)
+        self._audible = _lowest(bundle.extension) if bundle.extension is not None else None
 
     def probabilities(self, documents: Sequence[Sequence[str]]) -> list[Floats]:
         """Return ``(paragraphs, labels)`` of each document.
@@ -61,9 +62,9 @@ class Scorer:
             results, filled, self._chain.marginals(self._logits(texts)), strict=True
         ):
             result[rows] = scores
-        if self._extension is not None:
-            found = self._extension.probabilities(documents)
-            results = [_extend(*pair, self._extension.keep) for pair in zip(results, found, strict=True)]
+        if self._extension is not None and self._audible is not None:
+            keep, found = self._extension.keep, self._extension.probabilities(documents)
+            results = [_extend(*pair, keep, self._audible) for pair in zip(results, found, strict=True)]
         return results
 
     def _logits(self, documents: Sequence[Sequence[str]]) -> list[Logits]:
@@ -110,15 +111,26 @@ def joined_logits(
     ]
 
 
-def _extend(base: Floats, extension: Floats, keep: int) -> Floats:
+def _lowest(extension: Bundle) -> Floats:
+    """Return the lowest threshold that any mode has for each label; 0: a mode has none."""
+    modes = extension.thresholds.values()
+    return np.asarray([min(mode.get(label, 0.0) for mode in modes) for label in extension.labels])
+
+
+def _extend(base: Floats, extension: Floats, keep: int, audible: Floats) -> Floats:
     """Join the probabilities of a model and of its extension.
 
     The extension says how likely a paragraph has one of its new labels; what remains is shared out as the
-    base model shares it, whose labels are so neither forgotten nor shifted.
+    base model shares it, whose labels are so neither forgotten nor shifted. Where no new label is likely
+    enough for any mode the extension is not heard at all: a doubt that leads to nothing would still push
+    labels of the base model below their thresholds.
 
     Args:
         base: ``(paragraphs, labels)``.
         extension: ``(paragraphs, 1 + new labels)``.
         keep: column of the extension's "none of them".
+        audible: of the extension's labels, from which probability on they are heard.
     """
+    heard = np.delete(extension >= audible, keep, axis=1).sum(axis=1, keepdims=True) > 0
+    extension = np.where(heard, extension, np.eye(extension.shape[1])[keep])
     return np.hstack([base * extension[:, [keep]], np.delete(extension, keep, axis=1)])

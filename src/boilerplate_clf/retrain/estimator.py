@@ -20,8 +20,9 @@ from boilerplate_clf.errors import DataError
 from boilerplate_clf.inference.classifier import Classifier
 from boilerplate_clf.inference.decide import Mode
 from boilerplate_clf.labels import CONTENT
+from boilerplate_clf.retrain.extend import SHIPPED_BASE
 from boilerplate_clf.retrain.rows import Row
-from boilerplate_clf.retrain.train import SHIPPED_BASE, TrainOptions, train
+from boilerplate_clf.retrain.train import TrainOptions, train
 
 
 class ParagraphEstimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sklearn has no types

@@ -11,16 +11,18 @@ from boilerplate_clf.bundle.manifest import CARD, EXTENSION, MANIFEST, FileEntry
 from boilerplate_clf.errors import DataError
 from boilerplate_clf.files import atomic_write, sha256_file
 
+SHIPPED_BASE = "shipped"
+"""Name of what comes with the package, as ``base``: its encoder, or with ``extend`` its bundle."""
+
 
 def bundle_to_extend(base: str) -> Bundle:
-    """Return the bundle that ``base`` names, the shipped one where it names none.
+    """Return the bundle in the folder ``base``, or the shipped one.
 
     Raises:
         DataError: it has been extended before.
-        BundleError: it cannot be used.
+        BundleError: there is none, or it cannot be used.
     """
-    own = (Path(base) / MANIFEST).is_file()
-    bundle = load_bundle(Path(base) if own else shipped_bundle())
+    bundle = load_bundle(shipped_bundle() if base == SHIPPED_BASE else Path(base))
     if bundle.extension is not None:
         raise DataError(
             f"{bundle.path}: has labels added to it already: extend the model that it was made from, "

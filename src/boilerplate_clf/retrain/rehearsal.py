@@ -11,12 +11,12 @@ import numpy as np
 
 import boilerplate_clf
 from boilerplate_clf.errors import DataError
-from boilerplate_clf.labels import UNDECIDED
+from boilerplate_clf.labels import CONTENT, UNDECIDED
 from boilerplate_clf.training.data import LabelledDocument, read_labelled
 from boilerplate_clf.training.linear import LinearConfig, fit_linear, linear_scores
 
-TRAIN_PAGES, DEV_PAGES = 700, 120
-"""Authored pages that a training draws, to learn from and to measure on."""
+PAGES = 820
+"""Authored pages that a training draws."""
 
 _MOST_LOOKALIKES = 0.03
 _SPIES = 0.2
@@ -38,8 +38,8 @@ def authored_pages() -> Path:
 
 def rehearsal(
     examples: Sequence[str], keep_label: str, seed: int
-) -> tuple[list[LabelledDocument], list[LabelledDocument]]:
-    """Return pages whose paragraphs have none of the new labels: to train on, and to measure on.
+) -> tuple[list[LabelledDocument], list[tuple[bool, ...]]]:
+    """Return pages whose paragraphs have none of the new labels.
 
     Nobody has looked through them for the new labels. Paragraphs that look like them are therefore asked of
     nobody (label "?"); see :func:`_without_lookalikes`.
@@ -48,15 +48,17 @@ def rehearsal(
         examples: texts with a new label.
         keep_label: what all other paragraphs are labelled as.
         seed: of the draw.
+
+    Returns:
+        The pages, and of each which paragraphs its author called an appeal: nothing else is so easily taken
+        for a new label.
     """
-    pages = read_labelled(authored_pages())
-    random.Random(seed).shuffle(pages)
-    pages = [
-        replace(page, publisher=page.page, labels=(keep_label,) * len(page))
-        for page in pages[: TRAIN_PAGES + DEV_PAGES]
-    ]
-    pages = _without_lookalikes(pages, examples, seed)
-    return pages[DEV_PAGES:], pages[:DEV_PAGES]
+    drawn = read_labelled(authored_pages())
+    random.Random(seed).shuffle(drawn)
+    drawn = drawn[:PAGES]
+    pages = [replace(page, publisher=page.page, labels=(keep_label,) * len(page)) for page in drawn]
+    appeals = [tuple(label not in (CONTENT, UNDECIDED) for label in page.labels) for page in drawn]
+    return _without_lookalikes(pages, examples, seed), appeals
 
 
 def _without_lookalikes(

@@ -15,8 +15,9 @@ from boilerplate_clf.errors import BoilerplateClfError, BundleError, DataError, 
 from boilerplate_clf.files import replace_folder, sha256_bytes, write_json
 from boilerplate_clf.inference.decide import DEFAULT_MODE, Mode
 from boilerplate_clf.labels import CONTENT
+from boilerplate_clf.retrain.added import fit_added
 from boilerplate_clf.retrain.check import check_rows, first_lines
-from boilerplate_clf.retrain.extend import bundle_to_extend, join
+from boilerplate_clf.retrain.extend import SHIPPED_BASE, bundle_to_extend, join
 from boilerplate_clf.retrain.measure import bundle_macro_f1, ngrams_macro_f1
 from boilerplate_clf.retrain.rehearsal import rehearsal
 from boilerplate_clf.retrain.rows import Row, group_rows, to_documents
@@ -26,21 +27,13 @@ from boilerplate_clf.training.compose import ComposeConfig
 from boilerplate_clf.training.config import DataConfig, PipelineConfig
 from boilerplate_clf.training.data import LabelledDocument, write_labelled
 from boilerplate_clf.training.finetune import FinetuneConfig
-from boilerplate_clf.training.linear import LinearConfig
 from boilerplate_clf.training.loop import Schedule
 from boilerplate_clf.training.pipeline import Pipeline
-
-SHIPPED_BASE = "shipped"
-"""Name of the encoder that comes with the package, as ``base``."""
 
 _STATE = "train.json"
 _CHARS_PER_TOKEN = 3.5
 _BATCH_TOKENS = 1024
 _LEAST_STEPS = 150
-_CONTEXT = ComposeConfig(content_page_share=0.05, composed_per_block=0.6, lone_per_block=1.0)
-"""How added labels are learnt: rows by themselves, and set into authored pages."""
-_CONTEXT_FACTOR = 3.0
-"""How many tokens such an epoch has, as a multiple of the rows' own."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +41,11 @@ class TrainOptions:
     """How a person's own data are trained on."""
 
     base: str = SHIPPED_BASE
-    """Encoder to start from: :data:`SHIPPED_BASE`, a folder or a hub id. With ``extend`` it may be a bundle:
-    the one whose labels are added to, in place of the shipped one."""
+    """Encoder to start from: :data:`SHIPPED_BASE`, a folder or a hub id. With ``extend`` the folder of the
+    bundle whose labels are added to, in place of the shipped one."""
     extend: bool = False
-    """Add the rows' labels to a model's own, which it goes on judging as before."""
+    """Add the rows' labels to a model's own, which it goes on judging as before. Its encoder is not trained:
+    epochs, minutes and learning rate say nothing then."""
     encoder: bool = True
     """False: the n-gram model alone (TF-IDF and logistic regression), in seconds."""
     keep_label: str = CONTENT
@@ -105,10 +99,11 @@ def train(
     force: bool = False,
     resume: bool = False,
 ) -> TrainResult:
-    """Fine-tune an encoder on labelled rows and write a bundle.
+    """Fine-tune an encoder on labelled rows, or add their labels to a model, and write a bundle.
 
-    What is measured is the part that was set aside (or ``evaluation``), which also chooses the checkpoint
-    and the thresholds: figures on it are a little too good.
+    What is measured is the part that was set aside (or ``evaluation``). It also chooses the checkpoint and
+    the thresholds of a fine-tuned encoder: figures on it are a little too good then. Added labels are not
+    fitted to it in any way.
 
     Args:
         rows: of :func:`~boilerplate_clf.retrain.tables.read_rows`.
@@ -144,21 +139,23 @@ def train(
     labels = (options.keep_label, *sorted(known - {options.keep_label}))
     aside = [replace(row, label=row.label if row.label in labels else "") for row in aside]
     run = output.with_name(f".{output.name}.training")
-    config = _prepare(run, output.name, training, aside, labels, options, resume)
-    work = Pipeline(config, run)
+    _begin(run, training, aside, options, resume)
+    new = run / BUNDLE
     try:
-        for stage in work.stages:
-            work.stage(stage)
+        if extended is None:
+            work = Pipeline(_prepare(run, output.name, training, aside, labels, options), run)
+            for stage in work.stages:
+                work.stage(stage)
+        else:
+            new = run / "extended"
+            shutil.rmtree(new, ignore_errors=True)
+            _add(extended, run / BUNDLE, output.name, training, labels, options)
+            join(extended, run / BUNDLE, new, output.name)
     except BoilerplateClfError:
         shutil.rmtree(run)  # unlike a killed training, this one would fail again
         raise
-    new = run / BUNDLE
-    if extended is not None:
-        new = run / "extended"
-        shutil.rmtree(new, ignore_errors=True)
-        join(extended, run / BUNDLE, new, output.name)
     same = [label for label in extended.labels if label != options.keep_label] if extended else []
-    result = _install(new, run / "linear" / NGRAMS, output, to_documents(aside), labels, same)
+    result = _install(new, run / BUNDLE / NGRAMS, output, to_documents(aside), labels, same)
     shutil.rmtree(run)
     return result
 
@@ -206,16 +203,10 @@ def _refuse_labels(known: set[str], options: TrainOptions, extended: Bundle | No
         )
 
 
-def _prepare(
-    run: Path,
-    name: str,
-    training: Sequence[Row],
-    aside: Sequence[Row],
-    labels: tuple[str, ...],
-    options: TrainOptions,
-    resume: bool,
-) -> PipelineConfig:
-    """Write the data of a run and return its configuration; an unfinished run is kept for ``resume``.
+def _begin(
+    run: Path, training: Sequence[Row], aside: Sequence[Row], options: TrainOptions, resume: bool
+) -> None:
+    """Make the folder of a run; an unfinished run is kept for ``resume``.
 
     Raises:
         TrainingError: there is no unfinished run of these data and options.
@@ -230,46 +221,66 @@ def _prepare(
             raise TrainingError(f"{run}: was begun with other data or options: leave out --resume")
     else:
         shutil.rmtree(run, ignore_errors=True)
-    train_file, dev_file, old_file = run / "train.jsonl", run / "dev.jsonl", run / "rehearsal.jsonl"
-    measured = to_documents(aside)
-    if options.extend:
-        examples = [row.text for row in training if row.label and row.label != options.keep_label]
-        learnt, kept_aside = rehearsal(examples, options.keep_label, options.seed)
-        write_labelled(old_file, learnt)
-        measured += kept_aside
-    write_labelled(train_file, _weighted(training))
-    write_labelled(dev_file, measured)
     write_json(before, state)
+
+
+def _add(
+    extended: Bundle,
+    folder: Path,
+    name: str,
+    training: Sequence[Row],
+    labels: tuple[str, ...],
+    options: TrainOptions,
+) -> None:
+    """Make the bundle of added labels; a killed run begins anew, since it takes a minute or two."""
+    examples = [row.text for row in training if row.label and row.label != options.keep_label]
+    pages, appeals = rehearsal(examples, options.keep_label, options.seed)
+    fit_added(
+        extended,
+        _weighted(training),
+        pages,
+        appeals,
+        labels,
+        folder,
+        name=name,
+        encoder=options.encoder,
+        seed=options.seed,
+    )
+
+
+def _prepare(
+    run: Path,
+    name: str,
+    training: Sequence[Row],
+    aside: Sequence[Row],
+    labels: tuple[str, ...],
+    options: TrainOptions,
+) -> PipelineConfig:
+    """Write the data of a run and return its configuration."""
+    train_file, dev_file = run / "train.jsonl", run / "dev.jsonl"
+    write_labelled(train_file, _weighted(training))
+    write_labelled(dev_file, to_documents(aside))
     tokens = sum(len(row.text) / _CHARS_PER_TOKEN + 2 for row in training if row.label)
-    epochs = options.epochs * (_CONTEXT_FACTOR if options.extend else 1.0)
-    steps = max(_LEAST_STEPS, round(epochs * tokens / _BATCH_TOKENS))
-    files = DataConfig(pages=(train_file,), dev=dev_file)
-    if options.extend:
-        files = DataConfig(pages=(old_file,), blocks=(train_file,), dev=dev_file)
+    steps = max(_LEAST_STEPS, round(options.epochs * tokens / _BATCH_TOKENS))
     return PipelineConfig(
         name=name,
         version="1",
-        data=files,
-        base=str(shipped_encoder()) if _starts_from_shipped(options) else options.base,
+        data=DataConfig(pages=(train_file,), dev=dev_file),
+        base=str(shipped_encoder()) if options.base == SHIPPED_BASE else options.base,
         encoder=options.encoder,
         labels=labels,
         keep_label=options.keep_label,
-        linear=LinearConfig(class_weight_power=0.75, max_iter=100) if options.extend else LinearConfig(),
         finetune=FinetuneConfig(
             schedule=Schedule(
                 options.learning_rate, steps, options.minutes, warmup=0.1, checkpoint_minutes=0.5
             ),
-            compose=_CONTEXT if options.extend else ComposeConfig(content_page_share=1.0),
+            compose=ComposeConfig(content_page_share=1.0),
             batch_tokens=_BATCH_TOKENS,
             average_decay=0.99,
-            evaluate_every=max(50, steps // (4 if options.extend else 8)),
+            evaluate_every=max(50, steps // 8),
             seed=options.seed,
         ),
     )
-
-
-def _starts_from_shipped(options: TrainOptions) -> bool:
-    return options.base == SHIPPED_BASE or (options.extend and (Path(options.base) / MANIFEST).is_file())
 
 
 def _weighted(rows: Sequence[Row]) -> list[LabelledDocument]:

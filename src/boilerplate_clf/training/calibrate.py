@@ -102,8 +102,10 @@ class ChainFit:
         """Return the chain with these weights."""
         weights = [0.0] * len(self._affinity)
         weights[self._keep] = bias
-        transitions = [tuple(float(v) for v in row) for row in np.round(strength * self._affinity, 4)]
-        return Chain(temperature, tuple(transitions), tuple(weights))
+        links = np.round(strength * self._affinity, 4)
+        # Without any the paragraphs are independent, which is computed in no time.
+        transitions = tuple(tuple(float(v) for v in row) for row in links) if links.any() else ()
+        return Chain(temperature, transitions, tuple(weights))
 
     def scores(self, chain: Chain) -> Floats:
         """Return the decided paragraphs' probabilities ``(paragraphs, labels)``."""
@@ -121,7 +123,7 @@ class ChainFit:
             return float(self._loss(weights)[among].mean())
 
         found = []
-        for strength in _STRENGTHS:
+        for strength in _STRENGTHS if self._affinity.any() else (0.0,):
             temperature, bias = 1.5, 0.0
             for _ in range(2):
                 temperature = min(_TEMPERATURES, key=lambda t: loss((t, strength, bias)))
@@ -148,11 +150,14 @@ def fit_thresholds(scores: Floats, gold: Gold, keep: int, limit: float) -> list[
     scores, index = scores[mask], gold.index[mask]
     size = scores.shape[1]
     others = [label for label in range(size) if label != keep]
+    open_ = scores[:, others].max(axis=1, initial=0.0) >= _THRESHOLDS[0]
+    settled = confusion(index[~open_], np.full(int((~open_).sum()), keep), size)
+    scores, index = scores[open_], index[open_]
 
     def value(thresholds: Sequence[float]) -> tuple[bool, float]:
         least = np.zeros(size)
         least[others] = thresholds
-        matrix = confusion(index, decide(scores, least.tolist(), keep), size)
+        matrix = settled + confusion(index, decide(scores, least.tolist(), keep), size)
         flagged = float(flagged_content(matrix, keep))
         within = flagged <= limit
         return within, float(f1_scores(matrix)[2].mean()) if within else -flagged

@@ -106,11 +106,19 @@ def _fit(
         C=config.inverse_regularization, max_iter=config.max_iter, class_weight=weight
     )
     model.fit(matrix[decided], targets[decided])
-    weights, bias = np.zeros((len(keys), labels)), np.full(labels, -20.0)
+    return per_label(model, labels)
+
+
+def per_label(model: Any, labels: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return weights ``(features, labels)`` and bias of scikit-learn's fitted logistic regression.
+
+    A label that did not occur gets no weights and a bias of -20.
+    """
     coefficients, intercept = model.coef_, model.intercept_
     if len(model.classes_) == 2:  # scikit-learn then gives the difference of the two only
         coefficients = np.concatenate([-coefficients, coefficients]) / 2
         intercept = np.concatenate([-intercept, intercept]) / 2
+    weights, bias = np.zeros((coefficients.shape[1], labels)), np.full(labels, -20.0)
     weights[:, model.classes_] = coefficients.T
     bias[model.classes_] = intercept
     return weights, bias

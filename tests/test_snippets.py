@@ -41,7 +41,7 @@ WHERE = {
     r".*: boilerplate-clf label .*": "tests/test_labelling.py: it waits for keys",
     r"docs/scale.md: .* --engine ray .*": "tests/test_annotate.py: on this machine; there is no cluster",
     r"docs/trust.md: boilerplate-clf doctor .* --freeze .*": "tests/test_doctor.py",
-    r"docs/trust.md: python benchmarks/fuzz.py .*": "tests/test_hostile.py: for a quarter of a minute",
+    r"docs/trust.md: python benchmarks/fuzz.py .*": "tests/test_hostile.py: for less long",
     r"docs/trust.md: python benchmarks/(mutants|soak).py.*": "takes hours",
     r"docs/trust.md: python benchmarks/(robustness|content).py .*": "the data are not in this repository",
     r"training/README.md: .* -m boilerplate_clf.training.pretrain .*": "tests/test_pipeline.py: takes hours",

@@ -28,7 +28,8 @@ from boilerplate_clf.inference.ngrams import NgramScorer
 from boilerplate_clf.inference.session import Session
 from boilerplate_clf.labels import UNDECIDED
 from boilerplate_clf.retrain.probe import feature_model, feature_width, fit_head, with_head
-from boilerplate_clf.training.calibrate import CalibrateConfig, calibrate
+from boilerplate_clf.retrain.threshold import calibrate_added
+from boilerplate_clf.training.calibrate import CalibrateConfig
 from boilerplate_clf.training.data import LabelledDocument
 from boilerplate_clf.training.linear import LinearConfig, fit_linear, linear_scores
 from boilerplate_clf.training.runs import commit, versions
@@ -37,8 +38,6 @@ Floats = npt.NDArray[np.floating]
 
 _FOLDS = 5
 _LINEAR = LinearConfig(class_weight_power=0.75, max_iter=100)
-_NGRAM_WEIGHT = 0.5
-"""Beside an encoder; by itself the n-gram model counts whole."""
 _PAGE_PARAGRAPHS = 4000
 """Of the pages' article text, what a head learns from; it learns from all of their appeals."""
 
@@ -74,7 +73,6 @@ def fit_added(
     targets = np.asarray([number[label] for document in documents for label in document.labels])
     fold = _folds(rows, len(pages), seed)
     model, features = _features(bundle, documents) if encoder else (b"", None)
-    weight = _NGRAM_WEIGHT if encoder else 1.0
     sure = np.concatenate([np.ones(sum(map(len, rows)), bool), *(np.asarray(part, bool) for part in appeals)])
     shown = _shown(targets, sure, seed)
     fold_of = np.repeat(fold, [len(document) for document in documents])
@@ -92,13 +90,13 @@ def fit_added(
         ngrams, head = fit(fold != part)
         out = fold_of == part
         held = [document for document, place in zip(documents, fold, strict=True) if place == part]
-        logits[out] = weight * np.concatenate(linear_scores(ngrams, held))
+        logits[out] = np.concatenate(linear_scores(ngrams, held))
         if features is not None and head is not None:
             logits[out] += features[out] @ head[0] + head[1]
     ngrams, head = fit(np.ones(len(documents), bool))
-    nothing = np.zeros((len(labels), len(labels)))  # rows of a table hardly tell which labels follow which
-    lengths, gold = [len(document) for document in documents], gold_of(documents, labels)
-    fitted = calibrate(logits, lengths, gold, nothing, labels[0], CalibrateConfig(seed=seed))
+    gold, ours = gold_of(documents, labels), np.arange(len(targets)) < sum(map(len, rows))
+    among, articles = ours[gold.decided], gold.long & ~sure[gold.decided]
+    fitted = calibrate_added(logits, gold, among, articles, CalibrateConfig(seed=seed))
     contents = {NGRAMS: ngrams.to_bytes()}
     if head is not None:
         contents[MODEL] = with_head(model, *head)
@@ -117,7 +115,7 @@ def fit_added(
         thresholds=fitted["thresholds"],
         precision=fitted["precision"],
         files={file: FileEntry(sha256_bytes(content), len(content)) for file, content in contents.items()},
-        ngram_weight=weight,
+        ngram_weight=1.0,
         provenance={
             "commit": commit(),
             "versions": versions(),
@@ -129,12 +127,13 @@ def fit_added(
     with atomic_write(folder / MANIFEST) as stream:
         stream.write(manifest.to_json().encode())
     kind = "An n-gram model, and a linear head on that model's encoder" if encoder else "An n-gram model"
-    worth = fitted["cross_validated"]["modes"][DEFAULT_MODE]["macro_f1"]
+    worth = fitted["cross_validated"][DEFAULT_MODE]
     (folder / CARD).write_text(
         f"# {name}\n\nLabels added to {bundle.manifest.name} {bundle.manifest.version}: "
         f"{', '.join(f'`{label}`' for label in labels[1:])}. {kind}, fitted on "
-        f"{sum(map(len, rows))} rows and {len(pages)} authored pages. Macro-F1 in cross-validation over both "
-        f"(mode {DEFAULT_MODE}): {worth:.3f}.\n",
+        f"{sum(map(len, rows))} rows and {len(pages)} authored pages. In cross-validation "
+        f"(mode {DEFAULT_MODE}): macro-F1 {worth['rows_macro_f1']:.3f} on the rows, "
+        f"{worth['articles_flagged']:.2%} of the pages' article text flagged.\n",
         encoding="utf-8",
     )
 

@@ -27,6 +27,18 @@ def test_the_limit_is_that_of_articles_alone():
     assert 0.3 < common_threshold(scores, index, rows, np.zeros(106, bool), 0.003) <= 0.4
 
 
+def test_of_thresholds_that_rows_do_not_tell_apart_the_strictest_is_taken():
+    # 100 rows, three never found; one is lost above 0.5, ten more above 0.8.
+    index = np.asarray([1] * 50 + [0] * 50)
+    likely = [0.95] * 36 + [0.8] * 10 + [0.5] + [0.01] * 3 + [0.02] * 50
+    everything, nothing = np.ones(100, bool), np.zeros(100, bool)
+    found = common_threshold(_scores(likely), index, everything, nothing, 0.003)
+    assert 0.5 < found <= 0.8
+    # A fifth as many rows tell less.
+    few = np.arange(100) % 5 == 0
+    assert common_threshold(_scores(likely), index, few, nothing, 0.003) >= found
+
+
 def test_a_limit_that_nothing_keeps():
     scores = _scores([0.9, 0.1, 1.0, 1.0])
     rows, articles = np.arange(4) < 2, np.arange(4) >= 2

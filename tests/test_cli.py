@@ -181,7 +181,7 @@ def test_help_has_examples(command):
     assert (
         done.returncode == 0
         and b"Example" in done.stdout
-        and b"boilerplate-clf " + command.encode() in done.stdout
+        and b"\n    boilerplate-clf " + command.encode() in done.stdout  # a line each
     )
 
 

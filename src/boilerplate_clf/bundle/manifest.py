@@ -18,8 +18,9 @@ from boilerplate_clf.limits import MAX_WINDOW_TOKENS
 
 FORMAT_VERSION = 3
 MAX_LOG_WEIGHT = 50.0
-MAX_CONTEXT = 1000
 """Of the chain: e**50 still leaves room in a float for sums."""
+MAX_CONTEXT = 1000
+"""Of the cascade: paragraphs, or tokens."""
 MAX_FACTOR = 1000.0
 """Of what multiplies or divides scores: none of them can then leave the range of a float."""
 

@@ -61,7 +61,7 @@ def annotate(
     model: Optional[Path] = Model,  # noqa: UP045
     mode: Optional[str] = ModeName,  # noqa: UP045
 ) -> None:
-    r"""Label a whole data set, in parts, on all CPUs or a cluster.
+    """Label a whole data set, in parts, on all CPUs or a cluster.
 
     The input's columns come back with "paragraphs" (start, end, label, score), "clean_text" and "error"
     beside them; of HTML and WARC also "extracted_text", to which the offsets refer. A record that cannot be

@@ -21,7 +21,7 @@ def annotate_next(
     document_column: str = DocumentColumn,
     seed: int = typer.Option(0, help="Of the clustering."),
 ) -> None:
-    r"""Pick the unlabelled paragraphs whose labels would help most, as a CSV file ready to fill in.
+    """Pick the unlabelled paragraphs whose labels would help most, as a CSV file ready to fill in.
 
     Rows with an empty label cell are judged by the model; of those it is least sure of, ones that differ
     from one another are taken. "guess" and "score" are what the model thinks: fill in "label".

@@ -19,7 +19,7 @@ def check(
     keep_label: str = KeepLabel,
     as_json: bool = typer.Option(False, "--json", help="Print JSON, with every row of every finding."),
 ) -> None:
-    r"""Look through labelled paragraphs for what would spoil a training.
+    """Look through labelled paragraphs for what would spoil a training.
 
     One paragraph a row, or one document a line; exports of Label Studio, Prodigy and doccano are read as
     they are. Counts the labels and finds: too few examples, labels spelt in two ways, the same text under

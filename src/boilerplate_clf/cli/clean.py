@@ -38,7 +38,7 @@ def clean(
     ),
     threads: Optional[int] = Threads,  # noqa: UP045
 ) -> None:
-    r"""Print the content of the inputs, without the appeals.
+    """Print the content of the inputs, without the appeals.
 
     Everything that is kept keeps its spelling and its blank lines. Several documents are parted by
     a blank line. The file of --removed lists every paragraph that was taken out, with label and score, and

@@ -25,7 +25,7 @@ def doctor(
         None, "--fp32", metavar="FILE", help="With --freeze: the ONNX file before quantisation."
     ),
 ) -> None:
-    r"""Check installation, machine and model: paste its output into a bug report.
+    """Check installation, machine and model: paste its output into a bug report.
 
     Shown: versions, the processor's instruction sets, threads (affinity and container quota). Checked: the
     bundle is whole; the processor multiplies int8 exactly; an example article gets the same labels and nearly

@@ -28,7 +28,7 @@ def evaluate(
     ),
     threads: Optional[int] = Threads,  # noqa: UP045
 ) -> None:
-    r"""Measure a model on labelled documents, beside a keyword list and TF-IDF + logistic regression.
+    """Measure a model on labelled documents, beside a keyword list and TF-IDF + logistic regression.
 
     Prints precision, recall and F1 per label with confidence intervals over publishers, macro-F1, the
     share of content wrongly flagged and the calibration error, for two views: "text" (paragraphs of

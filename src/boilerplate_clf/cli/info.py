@@ -15,7 +15,7 @@ def info(
     model: Optional[Path] = Model,  # noqa: UP045 - typer reads it at run time on Python 3.10
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    r"""Show version, model, labels, thresholds and sizes; verifies the model's files.
+    """Show version, model, labels, thresholds and sizes; verifies the model's files.
 
     \b
     Example:

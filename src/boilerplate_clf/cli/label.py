@@ -21,7 +21,7 @@ def label(
     label_column: str = LabelColumn,
     document_column: str = DocumentColumn,
 ) -> None:
-    r"""Label paragraphs in the terminal: one key each, with the paragraphs around it in view.
+    """Label paragraphs in the terminal: one key each, with the paragraphs around it in view.
 
     Each answer is saved at once; the same command goes on where it was left. u takes the last answer
     back, s skips, q (or Ctrl-C) stops.

@@ -25,7 +25,7 @@ def learning_curve(
     seed: int = typer.Option(0, help="Of the split."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    r"""Cross-validate a model of your labels, with growing parts of them.
+    """Cross-validate a model of your labels, with growing parts of them.
 
     Says how well each label is told, and what more rows would bring if the curve goes on as it does. Takes
     TF-IDF with logistic regression (seconds), or the fine-tuned encoder. Documents are never split between

@@ -35,7 +35,7 @@ def pipeline(
         None, "--teacher", metavar="DIR", help="Run folder of the teacher, instead of the configuration's."
     ),
 ) -> None:
-    r"""Make a model: tokenizer, pretrain, linear, selftrain, finetune, export, calibrate, card.
+    """Make a model: tokenizer, pretrain, linear, selftrain, finetune, export, calibrate, card.
 
     Finished stages are skipped; a killed one goes on from its checkpoint. Needs the extra "train".
 

@@ -52,7 +52,7 @@ def predict(
     explain: bool = typer.Option(False, "--explain", help="Name the phrases that drove each label (slower)."),
     threads: Optional[int] = Threads,  # noqa: UP045
 ) -> None:
-    r"""Label every paragraph of the inputs.
+    """Label every paragraph of the inputs.
 
     Text files: one paragraph a line. JSONL: one document a line with "text", "paragraphs" or "html"; other
     keys come back under "meta". HTML: the main text is found by trafilatura (extra "html").

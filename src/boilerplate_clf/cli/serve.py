@@ -56,7 +56,7 @@ def serve(
         "idle_seconds", "--idle-seconds", 1, "Between requests, and for an unread answer."
     ),
 ) -> None:
-    r"""Serve the model over HTTP, with a page to try it on at /.
+    """Serve the model over HTTP, with a page to try it on at /.
 
     POST /v1/predict and /v1/clean take JSON; /docs describes them, docs/http.md shows them with curl. Needs
     the extra "serve", and "html" for pages. SIGTERM ends it when every accepted request is answered.

@@ -57,7 +57,7 @@ def train(
     force: bool = typer.Option(False, "--force", help="Train although the data have errors."),
     resume: bool = typer.Option(False, "--resume", help="Go on with a training that was killed."),
 ) -> None:
-    r"""Train a model on labelled paragraphs of your own and write it as a bundle.
+    """Train a model on labelled paragraphs of your own and write it as a bundle.
 
     The data are checked first (see "check"). A fifth of the documents is set aside for measuring, unless a
     column "split" or --eval says otherwise. The result is measured beside TF-IDF with logistic regression,

@@ -20,7 +20,7 @@ def verify(
         None, metavar="[BUNDLE]", help="Folder of a model bundle (default: the shipped model)."
     ),
 ) -> None:
-    r"""Verify a model bundle, and say what was verified.
+    """Verify a model bundle, and say what was verified.
 
     Before anything of it runs: every file that bundle.json lists is there, with its size and SHA-256; nothing
     else is in the folder, and no link; bundle.json makes sense and fits the model; the ONNX file refers to

@@ -1,4 +1,4 @@
-"""The network: a BERT encoder and one row of scores per paragraph marker."""
+"""The network: an encoder and one row of scores per paragraph marker."""
 
 from __future__ import annotations
 

@@ -96,13 +96,16 @@ def test_paste_labels_modes_and_copy(browser, port, classifier):
         "donation_request": "Spendenaufruf",
         "comment_policy": "Kommentarregeln",
     }
+    lines = ARTICLE.splitlines()
+    doubtful = "Helfen Sie mit, damit es weitergeht."  # flagged in `balanced`, not in `careful`
+    article = "\n".join([*lines[:5], doubtful, *lines[5:]])
     with opened(browser, port, permissions=["clipboard-read", "clipboard-write"]) as page:
-        page.evaluate("text => navigator.clipboard.writeText(text)", ARTICLE)
+        page.evaluate("text => navigator.clipboard.writeText(text)", article)
         page.get_by_label("Text des Artikels").click()
         page.keyboard.press("Control+V")
         page.get_by_role("button", name="Absätze erkennen").click()
         expect(page.get_by_role("status")).to_contain_text("Fertig")
-        document = classifier.predict(ARTICLE)
+        document = classifier.predict(article)
         assert page.locator("#list .text").all_inner_texts() == [p.text for p in document]
         seen = {}
         for mode, name in (

@@ -58,7 +58,8 @@ def test_cuts_of_another_text_are_refused():
 
 
 def test_the_command_writes_them_beside_the_text(tmp_path):
-    text = "Der Rat tagt am Montag.\n\nUnterstützen Sie unsere Arbeit mit einer Spende!\nEnde: 22 Uhr.\n"
+    plea = "Unterstützen Sie unsere Arbeit mit einer Spende!"
+    text = f"Der Rat tagt am Montag.\n\n{plea}\nDie Sitzung endete um 22 Uhr.\n"
     (tmp_path / "a.txt").write_text(text, encoding="utf-8")
     (tmp_path / "b.txt").write_bytes(b"\xff")
     arguments = ["clean", str(tmp_path / "a.txt"), str(tmp_path / "b.txt")]

@@ -68,10 +68,7 @@ class Featurizer:
     def examples(self, document: LabelledDocument) -> list[Example]:
         """Return the document's windows with all their labels, overlap included."""
         labels = [self.label_ids[label] for label in document.labels]
-        return [
-            Example(window, labels[window.first : window.first + len(window.markers)])
-            for window in make_windows(self.encode(document), self.windows)
-        ]
+        return self._windowed(self.encode(document), labels)
 
     def asked_examples(
         self, document: LabelledDocument, asked: npt.NDArray[np.bool_], context: int, head: int, tail: int
@@ -92,6 +89,9 @@ class Featurizer:
             for i, row in zip(rows, self._pieces.ids([texts[i] for i in rows]), strict=True)
         ]
         labels = [self.label_ids[document.labels[i]] if asked[i] else IGNORE for i in rows]
+        return self._windowed(ids, labels)
+
+    def _windowed(self, ids: list[list[int]], labels: list[int]) -> list[Example]:
         return [
             Example(window, labels[window.first : window.first + len(window.markers)])
             for window in make_windows(ids, self.windows)

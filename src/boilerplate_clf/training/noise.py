@@ -51,8 +51,6 @@ def _name(domain: str) -> str:
 
 
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"})
-
-
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _TYPOS = 0.1
 
@@ -95,12 +93,12 @@ def add_noise(document: LabelledDocument, share: float, rng: random.Random) -> L
                 texts.append(" ".join(sentences[:at]))
                 labels.append(label)
                 text = " ".join(sentences[at:])
+        elif kind == 6:
+            text = text.replace("„", '"').replace("“", '"').replace("ß", "ss")
         elif kind == 7:
             text = text.lower()
         elif kind == 8:
             text = _WORD.sub(lambda match: _mistyped(match.group(), rng), text)
-        elif kind == 6:
-            text = text.replace("„", '"').replace("“", '"').replace("ß", "ss")
         texts.append(text)
         labels.append(label)
     return replace(document, texts=tuple(texts), labels=tuple(labels))

@@ -15,6 +15,7 @@ import argparse
 import multiprocessing
 import os
 import random
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -116,6 +117,7 @@ def soak(classifier: Classifier, total: int) -> tuple[list[tuple[int, float]], i
         if done >= (len(readings) + 1) * total / READINGS:
             drifted += scores(classifier, probe) != expected
             readings.append((done, resident()))
+            print(f"{done:,}: {readings[-1][1]:.1f} MB, {drifted} drifted", file=sys.stderr, flush=True)
     return readings, drifted, time.monotonic() - started
 
 

@@ -1,5 +1,7 @@
 """The adapters, each in the tool that it is for."""
 
+import json
+import subprocess
 import sys
 
 import pytest
@@ -63,25 +65,46 @@ def test_fundus(single):
     }
 
 
-def test_scrapy():
+CRAWL = """
+import json, sys
+from scrapy import Spider
+from scrapy.crawler import CrawlerProcess
+
+class Pages(Spider):
+    name = "pages"
+    start_urls = [sys.argv[1]]
+    def parse(self, response):
+        texts = response.css("p::text").getall()
+        yield {"body": "\\n".join(texts)}
+        yield {"body": texts}
+        yield {"url": response.url}
+
+process = CrawlerProcess({
+    "ITEM_PIPELINES": {"boilerplate_clf.integrations.scrapy.CleanTextPipeline": 500},
+    "BOILERPLATE_CLF_FIELD": "body", "BOILERPLATE_CLF_REMOVED": "removed",
+    "BOILERPLATE_CLF_MODE": "best-guess",
+    "FEEDS": {sys.argv[2]: {"format": "jsonlines", "encoding": "utf-8"}}, "LOG_LEVEL": "ERROR",
+})
+crawler = process.create_crawler(Pages)
+process.crawl(crawler)
+process.start()
+print(json.dumps({k: v for k, v in crawler.stats.get_stats().items() if k.startswith("boilerplate_clf/")}))
+"""
+
+
+def test_scrapy(tmp_path):
     pytest.importorskip("scrapy", reason="Scrapy is not installed")
-    from scrapy import Spider
-    from scrapy.utils.test import get_crawler
-
-    from boilerplate_clf.integrations.scrapy import CleanTextPipeline
-
-    settings = {"BOILERPLATE_CLF_FIELD": "body", "BOILERPLATE_CLF_REMOVED": "removed"}
-    crawler = get_crawler(Spider, {**settings, "BOILERPLATE_CLF_MODE": "best-guess"})
-    crawler._apply_settings()
-    pipeline = CleanTextPipeline.from_crawler(crawler)
-    item = pipeline.process_item({"url": "u", "body": TEXT})
-    assert item["body"] == CONTENT and [p["text"] for p in item["removed"]] == [APPEAL]
-    assert pipeline.process_item({"body": [CONTENT, APPEAL]})["body"] == [CONTENT]
-    assert pipeline.process_item({"url": "u"}) == {"url": "u"}
-    assert pipeline.classifier.mode == "best-guess"
-    assert crawler.stats.get_value("boilerplate_clf/items") == 2
-    assert crawler.stats.get_value("boilerplate_clf/kept") == 2
-    assert crawler.stats.get_value("boilerplate_clf/donation_request") == 2
+    page, items = tmp_path / "page.html", tmp_path / "items.jsonl"
+    page.write_text(f"<meta charset=utf-8><p>{CONTENT}</p><p>{APPEAL}</p>", encoding="utf-8")
+    # A crawl of its own process: Scrapy's reactor can be started once.
+    command = [sys.executable, "-c", CRAWL, page.as_uri(), str(items)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    whole, listed, other = map(json.loads, items.read_text(encoding="utf-8").splitlines())
+    assert whole["body"] == CONTENT and [p["text"] for p in whole["removed"]] == [APPEAL]
+    assert listed["body"] == [CONTENT] and other == {"url": page.as_uri()}
+    counts = {"items": 2, "kept": 2, "donation_request": 2}
+    assert json.loads(done.stdout) == {f"boilerplate_clf/{name}": count for name, count in counts.items()}
 
 
 def test_datasets(single):

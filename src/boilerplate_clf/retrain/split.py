@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from boilerplate_clf.errors import DataError
 from boilerplate_clf.extras import require
 from boilerplate_clf.retrain.rows import Row
@@ -44,12 +46,12 @@ def folds_of(rows: Sequence[Row], folds: int, seed: int) -> Iterator[tuple[list[
 
     Rows keep their order; there must be at least ``folds`` documents.
     """
-    splitter = require("train", "sklearn.model_selection").StratifiedGroupKFold(
-        folds, shuffle=True, random_state=seed
-    )
-    groups = [row.group for row in rows]
+    splitter = require("train", "sklearn.model_selection").StratifiedGroupKFold(folds)
+    documents, place = np.unique([row.group for row in rows], return_inverse=True)
+    # Before scikit-learn 1.8 the splitter spreads no labels when it shuffles: documents are shuffled here.
+    drawn = np.argsort(require("train", "sklearn.utils").check_random_state(seed).permutation(len(documents)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of labels with fewer examples than folds: check has told
-        parts = list(splitter.split(groups, [row.label for row in rows], groups))
+        parts = list(splitter.split(place, [row.label for row in rows], drawn[place]))
     for others, part in parts:
         yield [rows[i] for i in others], [rows[i] for i in part]

@@ -11,6 +11,7 @@ from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from boilerplate_clf.evaluation.baselines import KeywordBaseline, TfidfBaseline
 from boilerplate_clf.evaluation.metrics import (
+    Gold,
     calibration_error,
     confusion,
     describe,
@@ -28,6 +29,7 @@ from boilerplate_clf.training.calibrate import (
     affinities,
     calibrate,
     describe_modes,
+    fit_thresholds,
 )
 from boilerplate_clf.training.data import LabelledDocument
 
@@ -158,6 +160,25 @@ def test_thresholds_respect_the_limit():
     rows = describe(gold, chosen, "text", "content")["labels"]
     for name in LABELS[1:]:
         assert rows[name]["precision"] == 0 or rows[name]["precision"] > 0.85
+
+
+def test_of_thresholds_that_are_as_good_those_that_flag_least_are_taken():
+    # Appeals of the three labels that are sure, a few that are not, and content that looks like the latter.
+    rows = [(label, 0.9) for label in (1, 2, 3)] * 200 + [(0, 0.0)] * 2000
+
+    def thresholds(unsure):
+        every = rows + [(2, 0.45)] * unsure + [(0, 0.45)]
+        scores = np.zeros((len(every), 4))
+        for row, (label, score) in zip(scores, every, strict=True):
+            row[label or 2] = score
+            row[0] = 1 - score
+        index = np.array([label for label, _ in every])
+        some = np.ones(len(index), bool)
+        gold = Gold(LABELS, index, np.zeros(len(index), int), some, some)
+        return fit_thresholds(scores, gold, 0, 0.01)
+
+    assert thresholds(2)[2] > 0.45  # two in two hundred: less than half a point of macro-F1
+    assert thresholds(40)[2] <= 0.45
 
 
 def test_baselines_learn_and_label_every_paragraph():

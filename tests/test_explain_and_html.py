@@ -27,7 +27,7 @@ def test_phrases_cover_every_word_once(text):
 def test_explanations_point_at_the_appeal(classifier):
     document = classifier.predict(
         "Der Rat tagt am Montag.\n"
-        "Am Montag war es kalt und es regnete, bitte unterstützen Sie uns mit einer Spende!"
+        "Es regnete am Montag, bitte unterstützen Sie unsere unabhängige Redaktion mit einer Spende!"
     )
     explained = classifier.explain(document)
     assert [p.label for p in explained] == [p.label for p in document]

@@ -97,7 +97,7 @@ def test_paste_labels_modes_and_copy(browser, port, classifier):
         "comment_policy": "Kommentarregeln",
     }
     lines = ARTICLE.splitlines()
-    doubtful = "Helfen Sie mit, damit es weitergeht."  # flagged in `balanced`, not in `careful`
+    doubtful = "Bitte helfen Sie uns!"  # flagged in `balanced`, not in `careful`
     article = "\n".join([*lines[:5], doubtful, *lines[5:]])
     with opened(browser, port, permissions=["clipboard-read", "clipboard-write"]) as page:
         page.evaluate("text => navigator.clipboard.writeText(text)", article)

@@ -64,7 +64,7 @@ def test_it_labels_a_text_without_the_checkout_and_offline(wheel, tmp_path):
     predict = [sys.executable, "-m", "boilerplate_clf.cli.main", "predict", "-", "--format", "csv"]
     done = subprocess.run(
         predict,
-        input="Der Rat tagt am Montag im Rathaus.\nJetzt spenden!",
+        input="Der Rat tagt am Montag im Rathaus.\nUnterstützen Sie unsere Arbeit: Jetzt spenden!",
         env=environment,
         cwd=tmp_path,
         capture_output=True,

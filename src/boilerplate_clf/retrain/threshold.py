@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from boilerplate_clf.evaluation.metrics import Gold, confusion, f1_scores
 from boilerplate_clf.inference.decide import TUNED_MODES, Mode, decide
-from boilerplate_clf.training.calibrate import CalibrateConfig, ChainFit, precision_curve
+from boilerplate_clf.training.calibrate import CalibrateConfig, ChainFit, precision_curve, strictest
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -97,17 +97,15 @@ def common_threshold(
     """
     size = scores.shape[1]
     likeliest = np.delete(scores, _KEEP, axis=1).max(axis=1)[articles]
-    flagged = {least: float((likeliest >= least).mean()) if len(likeliest) else 0.0 for least in _THRESHOLDS}
-    within = [least for least in _THRESHOLDS if flagged[least] <= limit]
-    if not within:
-        fewest = min(flagged.values())
-        return float(max(least for least in _THRESHOLDS if flagged[least] == fewest))
-    worth = {
-        least: float(
-            f1_scores(confusion(index[rows], decide(scores[rows], [least] * size, _KEEP), size))[2].mean()
-        )
-        for least in within
+    flagged = {
+        float(least): float((likeliest >= least).mean()) if len(likeliest) else 0.0 for least in _THRESHOLDS
     }
-    best = max(worth.values())
-    error = float(np.sqrt(best * (1 - best) / max(1, rows.sum())))
-    return float(max(least for least in within if worth[least] >= best - error))
+
+    def worth(least: float) -> float:
+        found = decide(scores[rows], [least] * size, _KEEP)
+        return float(f1_scores(confusion(index[rows], found, size))[2].mean())
+
+    def standard_error(best: float) -> float:
+        return float(np.sqrt(best * (1 - best) / max(1, rows.sum())))
+
+    return strictest(flagged, worth, limit, standard_error)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -136,6 +136,29 @@ class ChainFit:
         return self._losses[weights]
 
 
+def strictest(
+    flagged: Mapping[float, float],
+    worth: Callable[[float], float],
+    limit: float,
+    tolerance: Callable[[float], float],
+) -> float:
+    """Return the highest of the thresholds that are as good as the best one under a limit.
+
+    Args:
+        flagged: what each threshold flags of content.
+        worth: what a threshold is worth; asked for those within the limit.
+        limit: of what may be flagged; where none is within it, the highest of those that flag least is taken.
+        tolerance: how much less than the best worth, which it is given, counts as equally good.
+    """
+    within = {threshold: worth(threshold) for threshold, share in flagged.items() if share <= limit}
+    if not within:
+        fewest = min(flagged.values())
+        return max(threshold for threshold, share in flagged.items() if share == fewest)
+    best = max(within.values())
+    least = best - tolerance(best)
+    return max(threshold for threshold, value in within.items() if value >= least)
+
+
 def fit_thresholds(scores: Floats, gold: Gold, keep: int, limit: float) -> list[float]:
     """Return the threshold that flags least content among those with the best macro-F1 under the limit.
 
@@ -149,17 +172,17 @@ def fit_thresholds(scores: Floats, gold: Gold, keep: int, limit: float) -> list[
     mask = gold.view("text")
     scores, index = scores[mask], gold.index[mask]
     size = scores.shape[1]
-    tried: dict[float, tuple[bool, float]] = {}
+    matrices = {}
     for threshold in _THRESHOLDS:
         least = np.full(size, threshold)
         least[keep] = 0.0
-        matrix = confusion(index, decide(scores, least.tolist(), keep), size)
-        flagged = float(flagged_content(matrix, keep))
-        within = flagged <= limit
-        tried[float(threshold)] = (within, float(f1_scores(matrix)[2].mean()) if within else -flagged)
-    within, best = max(tried.values())
-    least_worth = best - _AS_GOOD if within else best
-    chosen = max(t for t, (fits, worth) in tried.items() if fits == within and worth >= least_worth)
+        matrices[float(threshold)] = confusion(index, decide(scores, least.tolist(), keep), size)
+    chosen = strictest(
+        {threshold: float(flagged_content(matrix, keep)) for threshold, matrix in matrices.items()},
+        lambda threshold: float(f1_scores(matrices[threshold])[2].mean()),
+        limit,
+        lambda _: _AS_GOOD,
+    )
     return [0.0 if label == keep else round(chosen, 3) for label in range(size)]
 
 

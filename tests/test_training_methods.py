@@ -15,7 +15,7 @@ from tokenizers.models import WordPiece
 
 from boilerplate_clf.training.batches import Budgets, Featurizer, draw_asked, window_config
 from boilerplate_clf.training.data import LabelledDocument
-from boilerplate_clf.training.loop import Schedule, layer_depth, make_optimizer
+from boilerplate_clf.training.loop import Schedule, Trainer, layer_depth, make_optimizer
 from boilerplate_clf.training.losses import (
     IGNORE,
     LossConfig,
@@ -87,6 +87,26 @@ def test_lower_layers_learn_more_slowly_under_layer_decay():
     assert {v for k, v in found.items() if layer_depth(k) == 2} == {0.5}
     assert {v for k, v in found.items() if layer_depth(k) == 1} == {0.25}
     assert found["encoder.embeddings.tok_embeddings.weight"] == 0.125
+
+
+@pytest.mark.parametrize(
+    ("feature", "width"),
+    [("avx512_bf16", torch.bfloat16), ("amx_bf16", torch.bfloat16), ("avx512_f", torch.float32)],
+)
+def test_the_forward_pass_is_in_bfloat16_where_the_cpu_has_it_and_the_weights_never(
+    monkeypatch, feature, width
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {feature: True})
+    layer, seen = torch.nn.Linear(4, 4), []
+
+    def loss_of(batch):
+        out = layer(batch)
+        seen.append(out.dtype)
+        return out.float().sum(), 1
+
+    Trainer(layer, Schedule(1e-3, 2), None, loss_of).run([torch.ones(2, 4)] * 2)
+    assert seen == [width, width]
+    assert layer.weight.dtype == torch.float32
 
 
 def test_replaced_token_detection_trains_the_encoder_and_never_the_generator():

@@ -24,7 +24,6 @@ class Leak:
 
     page: str
     paragraph: int
-    evaluation_page: str
 
 
 def shingles(text: str) -> set[str]:
@@ -40,7 +39,6 @@ def find_leaks(training: Iterable[LabelledDocument], evaluation: Sequence[Labell
     shares any, which on some ten thousand paragraphs is faster than MinHash and misses nothing.
     """
     sizes: list[int] = []
-    pages: list[str] = []
     index: dict[str, list[int]] = {}
     for document in evaluation:
         for text in document.texts:
@@ -49,7 +47,6 @@ def find_leaks(training: Iterable[LabelledDocument], evaluation: Sequence[Labell
                 for gram in grams:
                     index.setdefault(gram, []).append(len(sizes))
                 sizes.append(len(grams))
-                pages.append(document.page)
     leaks = []
     for document in training:
         for number, text in enumerate(document.texts):
@@ -57,10 +54,8 @@ def find_leaks(training: Iterable[LabelledDocument], evaluation: Sequence[Labell
                 continue
             grams = shingles(text)
             shared = Counter(other for gram in grams for other in index.get(gram, ()))
-            for other, count in shared.items():
-                if count / (len(grams) + sizes[other] - count) >= SIMILARITY:
-                    leaks.append(Leak(document.page, number, pages[other]))
-                    break
+            if any(n / (len(grams) + sizes[other] - n) >= SIMILARITY for other, n in shared.items()):
+                leaks.append(Leak(document.page, number))
     return leaks
 
 

@@ -1,13 +1,15 @@
 """Small pre-trainings that differ in one thing, for a comparison by their fine-tuned score.
 
     python benchmarks/encoders.py --runs runs/encoders --minutes 5 [--only NAME ...] [--part I N]
+    python benchmarks/encoders.py --go-on runs/shipped --only text-as-configured text-by-size
     python benchmarks/encoders.py --runs runs/encoders --untrained runs/shipped
     python benchmarks/methods.py --encoder "vocabulary 8k" runs/encoders/vocabulary-8k ...
 
 Each variant gets the same wall time on one thread, from raw text to a run folder that `methods.py`
-fine-tunes. The text is a part of the corpus of the configuration: what weighs at least 1 there. Printed
-are held-out loss per token and bits per character, which vocabularies of any size share. With --untrained
-the shipped encoder's shape and tokenizer are taken, with random weights.
+fine-tunes. From scratch the text is a part of the corpus of the configuration, what weighs at least 1
+there; with --go-on it is all of it, and encoder and tokenizer are those of a run. Printed are held-out
+loss per token and bits per character, which vocabularies of any size share. With --untrained the shipped
+encoder's shape and tokenizer are taken, with random weights.
 """
 
 from __future__ import annotations
@@ -40,6 +42,10 @@ def _masks(rate: float) -> Change:
     return lambda config: replace(config, pretrain=replace(config.pretrain, mask_rate=rate))
 
 
+def _by_size(config: PipelineConfig) -> PipelineConfig:
+    return replace(config, corpus=tuple(replace(source, weight=1.0) for source in config.corpus))
+
+
 VARIANTS: dict[str, Change] = {
     "vocabulary-8k": _vocabulary(8_192),
     "vocabulary-16k": _vocabulary(16_384),
@@ -47,6 +53,8 @@ VARIANTS: dict[str, Change] = {
     "no-skip-gram": lambda config: replace(config, embeddings=replace(config.embeddings, tokens=0)),
     "masks-15": _masks(0.15),
     "masks-40": _masks(0.40),
+    "text-as-configured": lambda config: config,
+    "text-by-size": _by_size,
 }
 
 
@@ -78,21 +86,27 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
     parser.add_argument("--part", type=int, nargs=2, default=(0, 1), metavar=("I", "N"), help="I of N")
     parser.add_argument("--untrained", type=Path, metavar="RUN", help="only write RUN's encoder untrained")
+    parser.add_argument("--go-on", type=Path, metavar="RUN", help="from RUN's encoder, not from scratch")
     arguments = parser.parse_args()
     if arguments.untrained is not None:
         write_untrained(arguments.untrained, arguments.runs / "untrained")
         return
     torch.set_num_threads(1)
     config = load_config(arguments.config)
-    schedule = Schedule(learning_rate=2e-3, max_steps=10**6, max_minutes=arguments.minutes)
+    rate = 2e-3 if arguments.go_on is None else 5e-4
+    schedule = Schedule(learning_rate=rate, max_steps=10**6, max_minutes=arguments.minutes)
     config = replace(
         config,
-        teacher=None,
-        corpus=tuple(source for source in config.corpus if source.weight >= 1),
-        tokenizer=replace(config.tokenizer, sample_megabytes=20.0),
-        embeddings=replace(config.embeddings, tokens=3_000_000, workers=1),
+        teacher=arguments.go_on,
         pretrain=replace(config.pretrain, schedule=schedule, sequence_lengths=(128,)),
     )
+    if arguments.go_on is None:
+        config = replace(
+            config,
+            corpus=tuple(source for source in config.corpus if source.weight >= 1),
+            tokenizer=replace(config.tokenizer, sample_megabytes=20.0),
+            embeddings=replace(config.embeddings, tokens=3_000_000, workers=1),
+        )
     index, parts = arguments.part
     for name in arguments.only[index::parts]:
         run = arguments.runs / name

@@ -117,7 +117,7 @@ def test_the_examples_over_http_run_as_they_stand(tmp_path):
     assert [p["label"] for p in readme["paragraphs"]] == ["donation_request"]
     assert [p["label"] for p in one["paragraphs"]] == ["content", "donation_request"]
     assert several["documents"][0]["meta"] == {"id": 1} and several["documents"][1]["source"] == "b"
-    assert careful["mode"] == "careful"
+    assert careful["mode"] == "careful" and careful["paragraphs"][0]["because"]
     assert json.loads(answers["clean"][0])["clean_text"] == "Der Rat tagt am Montag."
     # What the page says of the limits is what they are.
     limits = Limits()

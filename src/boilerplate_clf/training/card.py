@@ -47,8 +47,8 @@ def render_card(manifest: Manifest, records: dict[str, dict[str, Any]]) -> str:
 
 
 _LIMITS = """\
-- German only (Germany, Austria, Switzerland, South Tyrol, Luxembourg); other languages get labels
-  that mean nothing.
+- German only (Germany, Austria, Switzerland, South Tyrol, Luxembourg, Belgium, Liechtenstein); other
+  languages get labels that mean nothing.
 - It judges paragraphs, not pages: a subscription paragraph does not make an article paywalled.
 - The gold labels were given by a large language model that read every block in its place and
   followed a written guide, then adjudicated; they are not human labels. Expect 1-2 % noise in
@@ -56,7 +56,7 @@ _LIMITS = """\
 - Pre-training used news articles of the research data set fang-covid (Mattern et al. 2021) for text
   and data mining only; the weights are published, the texts are not.
 - Thresholds and the choice of the checkpoint were made on dev: figures on new publishers will be
-  somewhat lower. The cross-validated line above removes the first of these two effects only."""
+  somewhat lower. The cross-validated figures above remove the first of these two effects only."""
 
 
 def _metrics(dev: dict[str, Any], shipped: str) -> str:
@@ -185,8 +185,7 @@ def _encoder(pretrained: dict[str, Any]) -> list[str]:
         f"- Encoder: {shape['layers']} layers x {shape['hidden_size']}, vocabulary "
         f"{pretrained['shards']['vocab_size']}, masked-LM pre-training on {pretrained['tokens'] / 1e6:.1f} M "
         f"tokens in {pretrained['minutes']} minutes on {pretrained['hardware']}{_before(pretrained)}; "
-        f"held-out loss {pretrained['held_out_loss']:.3f} "
-        f"(pseudo-perplexity {pretrained['held_out_pseudo_perplexity']:.1f})",
+        f"held-out loss {pretrained['held_out_loss']:.3f}",
         "- Corpus: " + ", ".join(pretrained["shards"]["sources"]),
     ]
 

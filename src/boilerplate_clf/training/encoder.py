@@ -67,8 +67,8 @@ def _card(name: str, version: str, record: dict[str, Any]) -> str:
         f"Masked language model, {run['mask_rate']:.0%} of the pieces masked; {record['tokens'] / 1e6:.1f} M "
         f"tokens in {record['steps']:,} steps of {run['batch_tokens']:,}, learning rate "
         f"{schedule['learning_rate']:g} with warm-up and linear decay, {record['minutes']} minutes on "
-        f"{record['hardware']}, {record['date']}. {start}Held-out loss {record['held_out_loss']:.3f}, "
-        f"pseudo-perplexity {record['held_out_pseudo_perplexity']:.1f} (documents that it never saw)."
+        f"{record['hardware']}, {record['date']}. {start}Held-out loss {record['held_out_loss']:.3f} "
+        "(documents that it never saw)."
     )
     return f"""# {name}-encoder {version}
 

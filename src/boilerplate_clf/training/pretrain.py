@@ -209,7 +209,6 @@ def pretrain(
         tokens=state.tokens,
         minutes=round(state.seconds / 60, 1),
         held_out_loss=losses[-1],
-        held_out_pseudo_perplexity=float(np.exp(losses[-1])),
     )
 
 

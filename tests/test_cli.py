@@ -145,7 +145,7 @@ def test_empty_inputs(tmp_path):
     assert run("clean", "-", stdin="").stdout == b""
     (tmp_path / "folder").mkdir()
     done = run("predict", tmp_path / "folder")
-    assert done.returncode == 1 and b"no .txt, .jsonl, .html or .htm files" in done.stderr
+    assert done.returncode == 1 and b"no .txt, .jsonl, .ndjson, .html or .htm files" in done.stderr
 
 
 def test_usage_errors():
@@ -193,6 +193,13 @@ def test_help_imports_nothing_slow():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "set()"
+
+
+def test_rows_of_csv_are_whole_whatever_ends_a_line_in_a_text(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"paragraphs": ["Zeile eins\\rZeile zwei", "gut\\nso"]}\n')
+    written = run("predict", tmp_path / "a.jsonl", "-f", "csv").stdout.decode()
+    rows = list(csv.reader(io.StringIO(written, newline="")))
+    assert [row[-1] for row in rows] == ["text", "Zeile eins\rZeile zwei", "gut\nso"]
 
 
 def test_closed_pipe_ends_quietly(tmp_path):

@@ -1,6 +1,10 @@
 """How commands end where nothing of ours is to blame: full disks, folders that are none, Ctrl-C."""
 
+import os
+import stat
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -19,6 +23,53 @@ def article(tmp_path):
     path = tmp_path / "article.txt"
     path.write_text("Der Rat tagt am Montag im Rathaus.\n", encoding="utf-8")
     return path
+
+
+COMMAND = f"{sys.executable} -m boilerplate_clf.cli.main"
+
+
+def shell(line, folder):
+    return subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=folder, check=False)
+
+
+def test_a_link_keeps_its_place_and_a_file_its_permissions(article, tmp_path):
+    target, link = tmp_path / "target.txt", tmp_path / "link.txt"
+    target.write_text("alt")
+    target.chmod(0o600)
+    link.symlink_to(target)
+    assert run("clean", article, "--output", link).exit_code == 0
+    assert link.is_symlink() and target.read_text(encoding="utf-8") == article.read_text(encoding="utf-8")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def test_pipes_and_standard_output_as_output(article):
+    want = article.read_text(encoding="utf-8")
+    assert shell(f"{COMMAND} clean article.txt -o -", article.parent).stdout == want
+    os.mkfifo(article.parent / "pipe")
+    done = shell(f"cat pipe & {COMMAND} clean article.txt -o pipe; wait", article.parent)
+    assert (done.stdout, done.stderr) == (want, "")
+    assert stat.S_ISFIFO((article.parent / "pipe").stat().st_mode)
+
+
+def test_what_was_removed_does_not_overwrite_what_was_kept(article, tmp_path):
+    done = run("clean", article, "--output", tmp_path / "x", "--removed", tmp_path / "y" / ".." / "x")
+    assert done.exit_code == 2 and "are the same file" in done.stderr.replace("\n", " ")
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_behind_standard_output_is_not_blamed_on_another_file(article):
+    done = shell(f"{COMMAND} clean article.txt --removed r.jsonl > /dev/full", article.parent)
+    assert (
+        done.returncode == 2 and "r.jsonl" not in done.stderr and "standard output: No space" in done.stderr
+    )
+
+
+def test_streams_that_the_shell_has_closed(article):
+    done = shell(f"{COMMAND} predict article.txt >&-", article.parent)
+    assert done.returncode == 2 and "standard output: not writable" in done.stderr
+    assert shell(f"{COMMAND} clean article.txt -o c.txt >&- <&-", article.parent).returncode == 0
+    assert (article.parent / "c.txt").read_text(encoding="utf-8") == article.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("option", ["--output", "--removed"])

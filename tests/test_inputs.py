@@ -3,6 +3,7 @@
 import codecs
 import io
 import json
+import os
 import sys
 
 import pytest
@@ -70,6 +71,41 @@ def test_blank_lines_before_piped_records_count(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
     first, second = read_records(["-"], recursive=False)
     assert first.source == "-:3" and str(second).startswith("-:5: not JSON")
+
+
+def test_many_blank_lines_before_piped_records_take_no_time(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n" * 10**6 + b'{"text": "a"}\n')))
+    assert [record.source for record in read_records(["-"], recursive=False)] == ["-:1000001"]
+
+
+@pytest.mark.parametrize("name", ["a.ndjson", "a.data", "pipe"])
+def test_json_lines_are_known_by_name_or_by_their_first_line(tmp_path, name):
+    (only,) = read(tmp_path, name, b'{"text": "Der Rat tagt."}\n')[1]
+    assert only.document == "Der Rat tagt."
+
+
+def test_what_a_run_writes_is_no_input_of_it(tmp_path):
+    for name in ("a.txt", "labels.jsonl"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / "link.jsonl").symlink_to("labels.jsonl")
+    found = read_records([str(tmp_path)], recursive=True, leave_out=[tmp_path / "x" / ".." / "labels.jsonl"])
+    assert [record.source for record in found] == [str(tmp_path / "a.txt")]
+
+
+def test_names_and_folders_that_cannot_be_read_do_not_stop_the_others(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("Der Rat tagt.")
+    (tmp_path / "locked").mkdir()
+    scandir = os.scandir
+
+    def refusing(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    long, locked, read_one = read_records(["n" * 300, str(tmp_path)], recursive=True)
+    assert "too long" in str(long) and str(locked) == f"{tmp_path / 'locked'}: Permission denied"
+    assert read_one.document == "Der Rat tagt."
 
 
 def test_deep_nesting_and_numbers_without_end(tmp_path):

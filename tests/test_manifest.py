@@ -69,6 +69,7 @@ def test_what_it_may_lack(name):
     ("path", "good", "bad", "message"),
     [
         ("thresholds.careful.content", (0, 1), (-0.01, 1.01), "thresholds must lie between 0 and 1"),
+        ("thresholds.careful.content", (), (10**400,), "malformed field: int too large"),
         ("precision.comment_policy.0.0", (0, 1), (-0.01, 1.01), "'precision' must lie between 0 and 1"),
         ("precision.comment_policy.0.1", (0, 1), (-0.01, 1.01), "'precision' must lie between 0 and 1"),
         ("ngram_weight", (0.01, 1000), (-0.01, 1000.5), "'ngram_weight' must lie"),

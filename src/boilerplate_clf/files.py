@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,21 +32,33 @@ def sha256_file(path: Path) -> str:
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Open a temporary file beside ``path`` that replaces it only if the block succeeds.
 
-    A reader never sees half a file; on any error, Ctrl-C included, ``path`` is as it was.
+    A reader never sees half a file; on any error, Ctrl-C included, ``path`` is as it was. A link stays one,
+    its target is replaced; permissions stay. A device or a pipe is written to as it is.
     """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as stream:
+            yield stream
+        return
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream
-        # mkstemp makes the file private; a result should have the user's usual permissions.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
+        Path(name).chmod(_permissions(path))
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _permissions(path: Path) -> int:
+    """Return those of the file, or what a new one gets: ``mkstemp`` makes it private."""
+    if path.exists():
+        return stat.S_IMODE(path.stat().st_mode)
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -133,7 +133,7 @@ class Manifest:
                 cascade=as_cascade(raw["cascade"]) if raw.get("cascade") else None,
                 provenance=dict(raw.get("provenance", {})),
             )
-        except (TypeError, ValueError, KeyError, AttributeError) as error:
+        except (TypeError, ValueError, OverflowError, KeyError, AttributeError) as error:
             raise BundleFormatError(f"bundle.json has a malformed field: {error}") from error
         manifest._check()
         return manifest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Optional
@@ -55,6 +56,8 @@ def clean(
     if removed is None:
         run(inputs, recursive, model, decision, threads, output, _write)
         return
+    if output is not None and os.path.realpath(output) == os.path.realpath(removed):
+        raise typer.BadParameter(f"--output and --removed are the same file: {output}")
     with open_output(removed) as audit:
 
         def audited(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
@@ -62,7 +65,7 @@ def clean(
 
         end: typer.Exit | None = None
         try:
-            run(inputs, recursive, model, decision, threads, output, audited)
+            run(inputs, recursive, model, decision, threads, output, audited, also_written=removed)
         except typer.Exit as error:  # some inputs failed: what was taken out of the others is written
             end = error
     if end is not None:

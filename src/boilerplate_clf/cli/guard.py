@@ -6,6 +6,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import ParamSpec
 
 import typer
@@ -17,11 +18,20 @@ USAGE_ERROR, INTERRUPTED = 2, 130
 P = ParamSpec("P")
 
 
+def _stand_in_for_closed_streams() -> None:
+    """Python leaves a stream that the shell has closed (``>&-``) as None."""
+    # Standard output for reading: to write to it is an error, not a silent loss.
+    for name, mode in (("stdin", "r"), ("stdout", "r"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - for the life of the process
+
+
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
     """Turn the package's errors into one line and an exit code; end quietly when told to stop."""
 
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        _stand_in_for_closed_streams()
         try:
             command(*args, **kwargs)
         except BoilerplateClfError as error:

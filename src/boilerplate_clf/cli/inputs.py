@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,7 +20,9 @@ STDIN = "-"
 CONTENT_KEYS = ("text", "paragraphs", "html")
 """Keys of a JSONL record, of which it needs one; its other keys come back under "meta"."""
 HTML_SUFFIXES = (".html", ".htm")
-SUFFIXES = (".txt", ".jsonl", *HTML_SUFFIXES)
+_JSONL = {".txt": False, ".jsonl": True, ".ndjson": True}
+"""What a name says; of any other, the first line is looked at."""
+SUFFIXES = (*_JSONL, *HTML_SUFFIXES)
 
 
 @dataclass(frozen=True)
@@ -39,46 +42,66 @@ class Record:
         return len(self.document) if isinstance(self.document, str) else sum(map(len, self.document))
 
 
-def read_records(paths: Sequence[str], recursive: bool) -> Iterator[Record | InputError]:
+def read_records(
+    paths: Sequence[str], recursive: bool, leave_out: Collection[Path] = ()
+) -> Iterator[Record | InputError]:
     """Yield every document of the inputs, and an error in place of each that cannot be read.
 
     Args:
         paths: files, folders (their files with one of :data:`SUFFIXES`) and "-" for standard input.
         recursive: whether folders are searched through all levels.
+        leave_out: files that are passed over in folders: what this run writes.
     """
+    skip = {os.path.realpath(path) for path in leave_out}
     for name in paths:
         if name == STDIN:
             yield from _read_stream(sys.stdin.buffer, STDIN, None)
             continue
-        path = Path(name)
-        files = _files_of(path, recursive) if path.is_dir() else [path]
-        if not files:
-            yield InputError(f"{path}: no {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} files in this folder")
+        path, files = Path(name), [Path(name)]
+        try:
+            folder = path.is_dir()
+        except OSError as error:  # too long a name, a folder on the way that may not be entered
+            yield InputError(f"{path}: {error.strerror}")
+            continue
+        if folder:
+            files, errors = _files_of(path, recursive, skip)
+            yield from errors
+            if not files and not errors:
+                names = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+                yield InputError(f"{path}: no {names} files in this folder")
         for file in files:
             try:
                 with file.open("rb") as stream:
                     if file.suffix.lower() in HTML_SUFFIXES:
                         yield _read_html(stream, str(file))
                     else:
-                        yield from _read_stream(stream, str(file), file.suffix.lower() == ".jsonl")
+                        yield from _read_stream(stream, str(file), _JSONL.get(file.suffix.lower()))
             except OSError as error:
                 yield InputError(f"{file}: {error.strerror or error}")
 
 
-def _files_of(folder: Path, recursive: bool) -> list[Path]:
-    found = folder.rglob("*") if recursive else folder.iterdir()
-    return sorted(file for file in found if file.suffix.lower() in SUFFIXES and file.is_file())
+def _files_of(folder: Path, recursive: bool, skip: Collection[str]) -> tuple[list[Path], list[InputError]]:
+    """Return a folder's files, sorted, and the folders that cannot be read."""
+    found: list[Path] = []
+    unread: list[OSError] = []
+    for place, folders, names in os.walk(folder, onerror=unread.append):
+        if not recursive:
+            folders.clear()
+        found += [Path(place, name) for name in names if Path(name).suffix.lower() in SUFFIXES]
+    files = sorted(file for file in found if file.is_file() and os.path.realpath(file) not in skip)
+    return files, [InputError(f"{error.filename}: {error.strerror}") for error in unread]
 
 
 def _read_stream(stream: BinaryIO, source: str, jsonl: bool | None) -> Iterator[Record | InputError]:
     """Read one file; ``jsonl=None`` looks at the first line: a JSON object makes it JSONL."""
-    first = stream.readline(MAX_RECORD_BYTES + 1)
-    while jsonl is None and first and not first.strip():
-        following = stream.readline(MAX_RECORD_BYTES + 1)
-        if not following:
-            break
-        first += following
-    if jsonl or (jsonl is None and _looks_like_jsonl(first)):
+    line = stream.readline(MAX_RECORD_BYTES + 1)
+    head, size = [line], len(line)
+    while jsonl is None and line and not line.strip() and size <= MAX_RECORD_BYTES:
+        line = stream.readline(MAX_RECORD_BYTES + 1)
+        head.append(line)
+        size += len(line)
+    first = b"".join(head)
+    if jsonl or (jsonl is None and _looks_like_jsonl(line)):
         yield from _read_jsonl(first, stream, source)
         return
     data = first + stream.read(MAX_RECORD_BYTES + 1 - len(first)) if len(first) <= MAX_RECORD_BYTES else first
@@ -101,8 +124,8 @@ def _read_html(stream: BinaryIO, source: str) -> Record | InputError:
 
 def _looks_like_jsonl(line: bytes) -> bool:
     try:
-        value = json.loads(line.strip().splitlines()[-1])
-    except (ValueError, IndexError, RecursionError):
+        value = json.loads(line)
+    except (ValueError, RecursionError):
         return False
     return isinstance(value, dict) and any(key in value for key in CONTENT_KEYS)
 

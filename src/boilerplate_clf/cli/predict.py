@@ -84,11 +84,14 @@ def _json(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
 
 def _csv(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
+    quoted = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(["source", "index", "start", "end", "label", "score", "raw_label", "reason", "text"])
     for record, document in results:
         for p in document:
             place = [record.source, p.index, p.start, p.end]
-            writer.writerow([*place, p.label, f"{p.score:.6f}", p.raw_label, p.reason, p.text])
+            # A lone carriage return ends a row for those who read it, but is not quoted by itself.
+            row = quoted if "\r" in p.text else writer
+            row.writerow([*place, p.label, f"{p.score:.6f}", p.raw_label, p.reason, p.text])
 
 
 def _html(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Optional
@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Optional
 import typer
 
 from boilerplate_clf.cli.inputs import STDIN, Record, chunks, read_records
-from boilerplate_clf.errors import InputError
+from boilerplate_clf.errors import BoilerplateClfError, InputError
 from boilerplate_clf.files import atomic_write
 from boilerplate_clf.limits import BATCH_CHARS, BATCH_DOCUMENTS
 
@@ -31,7 +31,14 @@ Recursive = typer.Option(False, "--recursive", "-r", help="Search folders throug
 Model = typer.Option(
     None, "--model", metavar="DIR", help="Folder of a model bundle (default: the shipped model)."
 )
-Output = typer.Option(None, "--output", "-o", metavar="FILE", help="Write here instead of standard output.")
+Output = typer.Option(
+    None,
+    "--output",
+    "-o",
+    metavar="FILE",
+    help="Write here instead of standard output.",
+    callback=lambda path: None if path == Path(STDIN) else path,
+)
 ModeName = typer.Option(
     None,
     "--mode",
@@ -54,8 +61,11 @@ def run(
     write: Callable[[Iterator[tuple[Record, Document]], IO[str]], None],
     *,
     explain: bool = False,
+    also_written: Path | None = None,
 ) -> None:
     """Label all inputs and hand the results to ``write`` in order.
+
+    ``output`` and ``also_written`` are no inputs where they lie in a folder that is read.
 
     Raises:
         typer.Exit: with code 1 if an input could not be used; the others have been written.
@@ -79,7 +89,10 @@ def run(
         typer.echo(f"boilerplate-clf: {error}", err=True)
 
     with open_output(output) as stream, _progress(to_terminal=output is None) as advance:
-        results = _labelled(classifier, inputs, recursive, report, advance)
+        written = [path for path in (output, also_written) if path is not None]
+        size = 1 if STDIN in inputs else BATCH_DOCUMENTS  # what is piped in is answered without delay
+        chunked = chunks(read_records(inputs, recursive, written), size, BATCH_CHARS)
+        results = _labelled(classifier, chunked, report, advance)
         if explain:
             results = ((record, classifier.explain(document)) for record, document in results)
         write(results, stream)
@@ -90,14 +103,11 @@ def run(
 
 def _labelled(
     classifier: Classifier,
-    inputs: list[str],
-    recursive: bool,
+    chunked: Iterable[list[Record | InputError]],
     report: Callable[[InputError], None],
     advance: Callable[[], None],
 ) -> Iterator[tuple[Record, Document]]:
-    # Piped-in records are answered one by one, so that a reader gets each without delay.
-    size = 1 if STDIN in inputs else BATCH_DOCUMENTS
-    for chunk in chunks(read_records(inputs, recursive), size, BATCH_CHARS):
+    for chunk in chunked:
         usable = []
         for record in chunk:
             if isinstance(record, InputError):
@@ -129,7 +139,13 @@ def open_output(path: Path | None) -> Iterator[IO[str]]:
     if path is None:
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-        yield sys.stdout
+        try:
+            yield sys.stdout
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            # Not an OSError any more: the file around it, that of --removed, is not to blame.
+            raise BoilerplateClfError(f"standard output: {error.strerror or error}") from error
         return
     import io
 

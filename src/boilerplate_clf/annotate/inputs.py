@@ -8,10 +8,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
+from boilerplate_clf.annotate.layout import LeaveOut
 from boilerplate_clf.errors import InputError, MissingExtraError, RunError
 from boilerplate_clf.extras import require
 from boilerplate_clf.limits import MAX_HTML_CHARS, MAX_PART_BYTES, MAX_RECORD_BYTES
@@ -69,26 +71,37 @@ def find_inputs(paths: Iterable[str], leave_out: str = "") -> list[Input]:
 
     Args:
         paths: what a person named.
-        leave_out: a folder whose files are none of them: the output may lie in an input's folder.
+        leave_out: the output's folder, which may lie in an input's folder or be it: what a run wrote there is
+            none of them, and nothing in it is where it lies in a folder that was named.
 
     Raises:
-        RunError: a path names nothing, or a file of an unknown kind.
+        RunError: a path names nothing, or a file of an unknown kind, or one that the output would replace.
     """
     fsspec = require("annotate", "fsspec")
     found: dict[str, Input] = {}
+    left: list[str] = []
+    try:
+        output = LeaveOut(leave_out)
+    except (ImportError, ValueError, OSError) as error:
+        raise RunError(f"{leave_out}: {error}") from error
     for path in paths:
         try:
             files, _, names = fsspec.get_fs_token_paths(path)
-            root = fsspec.core.url_to_fs(leave_out)[1].rstrip("/") + "/" if leave_out else ""
         except (ImportError, ValueError, OSError) as error:
             raise RunError(f"{path}: {error}") from error
+        below = False
         if len(names) == 1 and files.isdir(names[0]):
-            inside = files.find(names[0])
-            names = sorted(name for name in inside if _kind(name) and not _hidden(name))
-            names = [name for name in names if not (root and name.startswith(root))]
+            (folder,) = names
+            below = output.is_below(files, folder)
+            names = sorted(name for name in files.find(folder) if _kind(name) and not _hidden(name))
+            if not names and output.leaves(files, folder):  # an asterisk names it, too
+                names = [folder]
         if not names or not all(files.exists(name) for name in names):
             raise RunError(f"{path}: no such file, and no folder with files to read")
         for name in names:
+            if output.leaves(files, name, everything=below):
+                left.append(name)
+                continue
             kind = _kind(name)
             if kind is None:
                 raise RunError(
@@ -97,6 +110,8 @@ def find_inputs(paths: Iterable[str], leave_out: str = "") -> list[Input]:
                 )
             url = files.unstrip_protocol(name)
             found[url] = Input(url, int(files.size(name) or 0), kind)
+    if left and not found:
+        raise RunError(f"{leave_out}: no inputs are named but what a run has written there: name others")
     return list(found.values())
 
 
@@ -165,7 +180,7 @@ def _chunked(source: Input, raw: IO[bytes], records: Iterable[_Record], size: in
 
 
 def _bad(where: str, cause: str, raw: str) -> _Record:
-    shown = raw[:_SHOWN]
+    shown = raw[:_SHOWN].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return _Record({RAW: shown}, len(shown), f"{where}: {cause}")
 
 
@@ -206,7 +221,7 @@ def _csv(source: Input, size: int) -> Iterator[Chunk]:
     stream, raw = _open(source)
     csv.field_size_limit(MAX_HTML_CHARS)
     with raw, stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="")
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
         yield from _chunked(source, raw, _csv_records(source.path, text), size)
 
 
@@ -216,6 +231,11 @@ def _csv_records(path: str, text: IO[str]) -> Iterator[_Record]:
         header = next(rows, [])
     except csv.Error as error:
         raise InputError(f"{path}: not a CSV file: {error}") from error
+    if cause := _not_utf8(header):
+        raise InputError(f"{path}: the header is {cause}")
+    if header.count("") > 1:  # spreadsheets write such, mostly empty
+        header = [name or f"column_{place}" for place, name in enumerate(header, 1)]
+    _check_names(path, header)
     number = 1
     while True:
         number += 1
@@ -225,11 +245,34 @@ def _csv_records(path: str, text: IO[str]) -> Iterator[_Record]:
             return
         except csv.Error as error:  # where the next row begins is then unknown
             raise InputError(f"{path}: row {number}: {error}") from error
-        if len(cells) == len(header):
+        cause = _not_utf8(cells)
+        if cause is None and len(cells) == len(header):
             yield _Record(dict(zip(header, cells, strict=True)), sum(map(len, cells)))
         elif cells:
-            cause = f"{len(cells)} cells, the header has {len(header)}"
+            cause = cause or f"{len(cells)} cells, the header has {len(header)}"
             yield _bad(f"{path}: row {number}", cause, json.dumps(cells, ensure_ascii=False))
+
+
+def _not_utf8(cells: list[str]) -> str | None:
+    """Return what is wrong with cells that were read with "surrogateescape", None if they are UTF-8."""
+    text = "".join(cells)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        byte = ord(text[error.start]) - 0xDC00
+        return f"not UTF-8 (byte 0x{byte:02x}): convert the file to UTF-8"
+    return None
+
+
+def _check_names(path: str, names: list[str]) -> None:
+    """Check that a table's columns can be told apart.
+
+    Raises:
+        InputError: two have the same name.
+    """
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f"{path}: the column {twice[0]!r} stands twice in the file: rename one")
 
 
 def _parquet(source: Input, size: int) -> Iterator[Chunk]:
@@ -239,6 +282,7 @@ def _parquet(source: Input, size: int) -> Iterator[Chunk]:
     with fsspec.open(source.path, "rb") as stream:
         try:
             file = parquet.ParquetFile(stream)
+            _check_names(source.path, file.schema_arrow.names)
             total, seen = max(1, file.metadata.num_rows), 0
             for batch in file.iter_batches(batch_size=size):
                 rows = max(1, batch.num_rows * MAX_PART_BYTES // max(1, batch.nbytes))

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from boilerplate_clf.annotate.inputs import HTML, Chunk, Input, find_inputs, read_chunks
+from boilerplate_clf.annotate.layout import MANIFEST, part_name
 from boilerplate_clf.annotate.outputs import Output, Receipt
 from boilerplate_clf.annotate.records import Column, annotate
 from boilerplate_clf.bundle import Bundle
-from boilerplate_clf.bundle.manifest import MANIFEST
+from boilerplate_clf.bundle.manifest import MANIFEST as MODEL_MANIFEST
 from boilerplate_clf.errors import InputError, RunError
 from boilerplate_clf.extras import require
 from boilerplate_clf.files import sha256_file
 from boilerplate_clf.inference.classifier import Classifier
 
-_MANIFEST = "_manifest.json"
 _AHEAD = 2
 """Chunks that are read ahead for each worker."""
 
@@ -93,7 +93,8 @@ def run_job(
         report: is told of progress.
 
     Raises:
-        RunError: there are no such inputs, the folder holds another run, a worker died, or counts do not fit.
+        RunError: there are no such inputs, the folder holds another run or a damaged manifest, a worker died,
+            or counts do not fit.
     """
     options = options or JobOptions()
     inputs = find_inputs(paths, leave_out=output)
@@ -130,41 +131,59 @@ def run_job(
         paragraphs=dict(sorted(total.items())),
         unread=tuple(sorted(unread)),
     )
-    plan = json.loads(target.read(_MANIFEST) or b"{}")
+    plan = _read_plan(target) or {}
     plan["finished"] = {k: v for k, v in asdict(result).items() if k != "seconds"}
-    target.write(_MANIFEST, _as_json(plan))
+    target.write(MANIFEST, _as_json(plan))
     return result
 
 
 def _begin(target: Output, inputs: Sequence[Input], options: JobOptions, bundle: Bundle) -> None:
-    """Write the manifest, or check that the folder's is of the same run.
+    """Write the manifest, or check that the folder's is of the same run; tidy up behind killed ones.
 
     Raises:
-        RunError: it is not.
+        RunError: it is not, or it is damaged.
     """
     plan = {
-        "options": asdict(options) | {"model": sha256_file(bundle.path / MANIFEST)},
+        "options": asdict(options) | {"model": sha256_file(bundle.path / MODEL_MANIFEST)},
         "inputs": [asdict(source) for source in inputs],
     }
-    before = target.read(_MANIFEST)
-    if before is None:
-        target.write(_MANIFEST, _as_json(plan))
+    found = _read_plan(target)
+    if found is None:
+        target.write(MANIFEST, _as_json(plan))
         return
-    found = json.loads(before)
     for key, value in plan.items():
         if found.get(key) != json.loads(json.dumps(value)):
-            raise RunError(
-                f"{target.root}: holds a run with other {key}: choose another folder, or delete this one"
-            )
+            # A folder that holds somebody's inputs, too, is none to delete.
+            advice = ", or delete this one" if target.only_ours() else ""
+            raise RunError(f"{target.root}: holds a run with other {key}: choose another folder{advice}")
+    target.tidy()
+
+
+def _read_plan(target: Output) -> dict[str, Any] | None:
+    """Return what the folder's manifest says, None if there is none.
+
+    Raises:
+        RunError: it is damaged. It is not written anew: nobody knows then whose parts the folder holds.
+    """
+    data = target.read(MANIFEST)
+    if data is None:
+        return None
+    try:
+        plan = json.loads(data)
+        if isinstance(plan, dict):
+            return plan
+        cause = "not an object"
+    except ValueError as error:
+        cause = str(error)
+    raise RunError(
+        f"{target.root}/{MANIFEST}: damaged ({cause}): if the folder's run had these inputs and options, "
+        "delete this file and run again; if not, choose another folder"
+    )
 
 
 def _as_json(value: Any) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode()
-
-
-def part_name(number: int, place: int) -> str:
-    """Return the name of a part, without its ending: by input and place in it."""
-    return f"part-{number:05d}-{place:06d}"
+    # Names of files may hold bytes that are not UTF-8: JSON has escapes for how Python writes them.
+    return (json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "backslashreplace")
 
 
 def parts_of(

@@ -98,7 +98,8 @@ def annotate(
         f"{result.seconds:,.0f} s, {rate:,.0f} documents/s"
     )
     typer.echo(f"paragraphs: {labels or 'none'}")
-    typer.echo(f"written: {output}")
+    # Bytes that are not UTF-8 may be in a name, and standard output need not take them.
+    typer.echo(f"written: {output.encode('utf-8', 'backslashreplace').decode()}")
     for line in result.unread:
         typer.echo(f"boilerplate-clf: {line}", err=True)
     if result.errors or result.unread:

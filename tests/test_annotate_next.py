@@ -4,7 +4,10 @@ import pytest
 
 pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
+from typer.testing import CliRunner
+
 from boilerplate_clf import Classifier
+from boilerplate_clf.cli.main import app
 from boilerplate_clf.errors import DataError
 from boilerplate_clf.retrain.rows import Row
 from boilerplate_clf.retrain.select import pick_rows, write_picks
@@ -53,3 +56,27 @@ def test_the_file_comes_back_with_its_documents(classifier, tmp_path):
     assert text.splitlines()[0] == "text,label,document,position,guess,score"
     (back,) = read_rows([tmp_path / "next.csv"])
     assert (back.text, back.label, back.document, back.position) == (UNSURE[1], "", "d", 2.0)
+
+
+@pytest.mark.parametrize("name", ["all.csv", "link.csv"])
+def test_the_input_is_not_overwritten(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    table = f'text,label\n{SURE},content\n"{UNSURE[1]}",\n'
+    (tmp_path / "all.csv").write_text(table, encoding="utf-8")
+    (tmp_path / "more.csv").write_text(table, encoding="utf-8")
+    (tmp_path / "link.csv").symlink_to("all.csv")
+    done = CliRunner().invoke(app, ["annotate-next", "more.csv", "all.csv", "--output", name])
+    assert done.exit_code == 2
+    assert done.output == (
+        f"boilerplate-clf: {name}: is the input all.csv, which would be overwritten: name another file\n"
+    )
+    assert (tmp_path / "all.csv").read_text(encoding="utf-8") == table
+
+
+def test_half_a_character_is_replaced_where_picks_are_written(tmp_path):
+    path = tmp_path / "in.jsonl"
+    path.write_text('{"text": "Hier geht es zum Heft \\ud83d", "document": "d\\ud83d"}\n', encoding="utf-8")
+    done = CliRunner().invoke(app, ["annotate-next", str(path), "--output", str(tmp_path / "next.csv")])
+    assert done.exit_code == 0, done.output
+    (back,) = read_rows([tmp_path / "next.csv"])
+    assert (back.text, back.document) == ("Hier geht es zum Heft \ufffd", "d\ufffd")

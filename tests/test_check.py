@@ -129,6 +129,16 @@ def test_the_command_says_what_to_do_and_exits_with_1_on_errors(tmp_path):
     assert {f["kind"] for f in json.loads(done.stdout)["findings"]} == {"one_label", "few"}
 
 
+def test_half_a_character_in_a_label_is_shown_as_replaced(tmp_path):
+    path = tmp_path / "a.jsonl"
+    lines = [json.dumps({"text": row.text, "label": row.label.replace("e", "\ud83d")}) for row in GOOD]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    for arguments in ((), ("--json",)):
+        done = run_check(path, "--keep-label", "cont\ufffdnt", *arguments)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        assert "cont\ufffdnt" in done.stdout
+
+
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
     done = run_check(tmp_path / "fehlt.csv")
     assert done.returncode == 2 and done.stdout == ""

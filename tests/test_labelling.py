@@ -10,6 +10,10 @@ import pytest
 
 pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
+from typer.testing import CliRunner
+
+from boilerplate_clf.cli.label import _show
+from boilerplate_clf.cli.main import app
 from boilerplate_clf.errors import InputError
 from boilerplate_clf.retrain.labelling import Labelling
 from boilerplate_clf.retrain.rows import Row
@@ -54,6 +58,95 @@ def test_a_second_sitting_goes_on_where_the_first_ended(tmp_path):
     assert second.question() is None and not second.press("1")
     assert [label for _, label in saved(path)] == ["content", "newsletter", "content"]
     assert Labelling(ROWS, LABELS, path).question() is None
+
+
+def test_positions_are_saved_exactly(tmp_path):
+    path, places = tmp_path / "out.csv", [20240100.0, 20240101.0, 0.1, 1e-7, 3e20]
+    rows = [Row("Noch ein Satz", "", f"a: row {i}", "d", place) for i, place in enumerate(places)]
+    work = Labelling(rows, LABELS, path)
+    while work.question() is not None:
+        work.press("1")
+    assert sorted(row.position for row in read_rows([path])) == sorted(places)
+    assert {"20240100", "20240101", "0.1"} < {
+        line.rpartition(",")[2] for line in path.read_text("utf-8").split("\n")
+    }
+    assert Labelling(rows, LABELS, path).total == 0  # nothing is asked again
+
+
+def test_a_file_of_answers_keeps_its_columns_and_cells(tmp_path):
+    path = tmp_path / "mine.csv"
+    old = ["text;label;split;weight;note", "Alt;content;dev;2;wichtig, sehr", "Kurz;newsletter"]
+    path.write_text("\n".join(old) + "\n", encoding="cp1252")
+    work = Labelling(ROWS, LABELS, path)
+    work.press("1")
+    kept = [
+        "text,label,split,weight,note,document,position",
+        'Alt,content,dev,2,"wichtig, sehr",,',
+        "Kurz,newsletter,,,,,",
+    ]
+    assert path.read_text(encoding="utf-8-sig").splitlines() == [*kept, "Eins,content,,,,d,1"]
+    work.press("u")
+    assert path.read_text(encoding="utf-8-sig").splitlines() == kept
+
+
+def test_a_sitting_that_was_taken_back_can_be_gone_on_with(tmp_path):
+    path = tmp_path / "out.csv"
+    first = Labelling(ROWS, LABELS, path)
+    first.press("1")
+    first.press("u")
+    second = Labelling(ROWS, LABELS, path)
+    assert second.total == 3 and second.press("2") and saved(path) == [("Eins", "newsletter")]
+
+
+def test_answers_go_to_csv_only(tmp_path):
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"text": "Eins", "label": "content"}\n', encoding="utf-8")
+    with pytest.raises(InputError, match=r"mine\.jsonl: answers are written as CSV"):
+        Labelling(ROWS, LABELS, path)
+
+
+def test_what_a_file_cannot_hold_is_replaced_and_known_again(tmp_path):
+    path = tmp_path / "out.csv"
+    (tmp_path / "in.jsonl").write_text(
+        '{"text": "Halb \\ud83d hier"}\n{"text": "Null\\u0000zeichen", "document": "d\\udc00"}\n',
+        encoding="utf-8",
+    )
+    rows = read_rows([tmp_path / "in.jsonl"])
+    work = Labelling(rows, ["content", "brief\udcfc"], path)  # Latin-1 on the command line
+    work.press("1")
+    work.press("2")
+    assert saved(path) == [("Halb \ufffd hier", "content"), ("Null\ufffdzeichen", "brief\ufffd")]
+    assert Labelling(rows, LABELS, path).total == 0
+
+
+@pytest.mark.parametrize("name", ["in.csv", "./sub/../in.csv", "symbolic.csv", "hard.csv"])
+def test_the_input_is_no_place_for_answers(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "in.csv").write_text("text,label\nEins,\n", encoding="utf-8")
+    (tmp_path / "symbolic.csv").symlink_to("in.csv")
+    os.link("in.csv", "hard.csv")
+    done = CliRunner().invoke(app, ["label", "in.csv", "--output", name, "--labels", "content,newsletter"])
+    assert done.exit_code == 2 and "is the input in.csv, which would be overwritten" in done.output
+    assert (tmp_path / "in.csv").read_text(encoding="utf-8") == "text,label\nEins,\n"
+
+
+def test_scraped_text_cannot_steer_the_terminal(tmp_path, capsys):
+    texts = [
+        "Davor \x1b]0;Titel\x07 steht",
+        "Erste\u00a0Zeile\x1b[2J\nzweite\tZeile \x9b31m",
+        "Da\u202enach\r.",
+    ]
+    rows = [Row(text, "", f"a: row {i}", "d", float(i)) for i, text in enumerate(texts)]
+    work = Labelling(rows, ["content", "rot\x1b[31m"], tmp_path / "out.csv")
+    work.press("s")
+    _show(work, work.question())
+    shown = capsys.readouterr().out
+    assert all(c.isprintable() or c == "\n" for c in shown), ascii(shown)
+    assert (
+        "Erste Zeile\ufffd[2J\nzweite Zeile \ufffd31m" in shown
+        and "Davor \ufffd]0;Titel\ufffd steht" in shown
+    )
 
 
 def test_labels_must_fit_the_keys(tmp_path):

@@ -9,6 +9,7 @@ pytest.importorskip("sklearn", reason="the extra 'train' is not installed")
 
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
+from boilerplate_clf.errors import DataError
 from boilerplate_clf.evaluation.baselines import KeywordBaseline, TfidfBaseline
 from boilerplate_clf.evaluation.metrics import (
     Gold,
@@ -64,6 +65,17 @@ def test_undecided_paragraphs_count_nowhere_and_views_differ():
     perfect = describe(gold, gold.index, "all", "content")
     assert perfect["macro_f1"] == 1 and perfect["content_flagged"] == 0
     assert describe(gold, gold.index, "text", "content")["paragraphs"] == gold.long.sum() < len(gold.index)
+
+
+def test_without_a_paragraph_nothing_can_be_measured():
+    for text, label, views in (
+        ("Ein Satz mit fünf Wörtern", "?", ("text", "all")),
+        ("Mehr lesen", "content", ("text",)),
+    ):
+        gold = gold_of([LabelledDocument("p", "x", (text,), (label,))], LABELS)
+        for view in views:
+            with pytest.raises(DataError, match="nothing to measure on"):
+                describe(gold, gold.index, view, "content")
 
 
 def test_intervals_hold_the_value():

@@ -10,7 +10,8 @@ pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
 from boilerplate_clf.errors import DataError
 from boilerplate_clf.retrain.rows import Columns, Row, to_documents
-from boilerplate_clf.retrain.tables import decode, read_rows
+from boilerplate_clf.retrain.tables import decode, read_rows, table_line, write_csv
+from boilerplate_clf.training.data import LabelledDocument, read_labelled, write_labelled
 
 ROWS = [
     {"text": "Der Rat tagt am Montag, sagt die Bürgermeisterin.", "label": "content"},
@@ -85,7 +86,7 @@ DOCUMENT = [{"page": "p", "paragraphs": [{"text": "Eins", "label": "a"}, {"text"
         (LABEL_STUDIO, [("Eins", "a"), ("Zwei", "")]),
         (PRODIGY, [("Eins", "a"), ("Zwei", ""), ("Drei", "b")]),
         (DOCCANO, [("Eins", "a"), ("Zwei", "")]),
-        (DOCUMENT, [("Eins", "a"), ("Zwei", "?")]),
+        (DOCUMENT, [("Eins", "a"), ("Zwei", "")]),
     ],
     ids=["label-studio", "prodigy", "doccano", "documents"],
 )
@@ -190,3 +191,31 @@ def test_windows_encodings_are_read():
     assert decode(text.encode("cp1252"), "a.csv") == text
     with pytest.raises(DataError, match="save the file as UTF-8"):
         decode(b"Stra\x81e", "a.csv")
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_any_position_comes_back_exactly(tmp_path_factory, position):
+    path = tmp_path_factory.mktemp("t") / "a.csv"
+    write_csv(path, ("text", "label", "document", "position"), [table_line(Row("x", "", "w", "d", position))])
+    (back,) = read_rows([path])
+    assert back.position == position
+    assert table_line(Row("x", "", "w", "d", 7)) == ("x", "", "d", "7")
+
+
+def test_what_no_file_can_hold_is_replaced_in_rows():
+    row = Row("Ein \ud83d Satz\0", "a\udfff", "\udcfc.csv: row 2", "d\ud800")
+    assert (row.text, row.label) == ("Ein \ufffd Satz\ufffd", "a\ufffd")
+    assert (row.where, row.document) == ("\ufffd.csv: row 2", "d\ufffd")
+    assert Row("Alles gut \U0001f600", "a", "w").text == "Alles gut \U0001f600"
+
+
+def test_documents_with_half_a_character_can_be_written(tmp_path):
+    write_labelled(tmp_path / "a.jsonl", [LabelledDocument("p\ud83d", "x", ("Ein \ud83d Satz\0",), ("a",))])
+    (back,) = read_labelled(tmp_path / "a.jsonl")
+    assert (back.page, back.texts) == ("p\ufffd", ("Ein \ufffd Satz\0",))
+
+
+def test_a_question_mark_is_no_label_of_its_own(tmp_path):
+    rows = read_rows([write(tmp_path / "a.csv", "text,label\nUnklar,?\nEs regnet,content\n")])
+    assert [row.label for row in rows] == ["", "content"]
+    assert [d.labels for d in to_documents(rows)] == [("?",), ("content",)]

@@ -32,7 +32,9 @@ def annotate_next(
       boilerplate-clf annotate-next all.csv --model my-bundle --output next.csv
     """
     from boilerplate_clf.extras import require
+    from boilerplate_clf.retrain.tables import refuse_input
 
+    refuse_input(output, data)
     require("train", "sklearn")
     from boilerplate_clf.inference.classifier import Classifier
     from boilerplate_clf.retrain.select import pick_rows, write_picks

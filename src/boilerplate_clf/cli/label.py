@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from boilerplate_clf.cli.rows import Data, DocumentColumn, LabelColumn, TextColumn, read
+from boilerplate_clf.cli.terminal import harmless
 
 if TYPE_CHECKING:
     from boilerplate_clf.retrain.labelling import Labelling, Question
@@ -23,8 +24,8 @@ def label(
 ) -> None:
     """Label paragraphs in the terminal: one key each, with the paragraphs around it in view.
 
-    Each answer is saved at once; the same command goes on where it was left. u takes the last answer
-    back, s skips, q (or Ctrl-C) stops.
+    Each answer is saved at once; the same command goes on where it was left. A file of answers keeps the
+    columns that it has. u takes the last answer back, s skips, q (or Ctrl-C) stops.
 
     \b
     Examples:
@@ -34,7 +35,9 @@ def label(
 
     from boilerplate_clf.errors import InputError
     from boilerplate_clf.retrain.labelling import QUIT, Labelling
+    from boilerplate_clf.retrain.tables import refuse_input
 
+    refuse_input(output, data)
     if not sys.stdin.isatty():
         raise InputError("label asks for keys: it needs a terminal, not a pipe")
     rows = read(data, text_column, label_column, document_column)
@@ -51,9 +54,9 @@ def label(
 def _show(work: Labelling, question: Question) -> None:
     typer.echo(f"\n--- {work.number} of {work.total} ---")
     for text in question.before:
-        typer.secho(text, dim=True)
-    typer.secho(question.row.text, bold=True)
+        typer.secho(harmless(text), dim=True)
+    typer.secho(harmless(question.row.text), bold=True)
     for text in question.after:
-        typer.secho(text, dim=True)
-    keys = "  ".join(f"[{key}] {name}" for key, name in work.keys.items())
+        typer.secho(harmless(text), dim=True)
+    keys = "  ".join(f"[{key}] {harmless(name)}" for key, name in work.keys.items())
     typer.echo(f"{keys}  [u]ndo [s]kip [q]uit")

@@ -15,6 +15,7 @@ import typer
 
 from boilerplate_clf.cli.inputs import Record
 from boilerplate_clf.cli.run import Inputs, Model, ModeName, Output, PrecisionTarget, Recursive, Threads, run
+from boilerplate_clf.cli.terminal import harmless
 from boilerplate_clf.labels import Label
 
 if TYPE_CHECKING:
@@ -113,11 +114,11 @@ def _text(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
         column = max((len(str(p.label)) for p in document), default=0)
         for p in document:
             label = f"{p.label!s:<{column}}  {p.score:4.2f}  "
-            line = " ".join(p.text.split())
+            line = harmless(" ".join(p.text.split()))
             room = width - len(label)
             if len(line) > room:
                 line = line[: room - 1] + "…"
-            row = label + "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
+            row = label + line
             paint = _COLOURS.get(p.label) if isinstance(p.label, Label) else None
             stream.write((typer.style(row, fg=paint) if colour and paint else row) + "\n")
             if p.because:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from boilerplate_clf.errors import DataError
 from boilerplate_clf.labels import UNDECIDED
 from boilerplate_clf.training.data import LabelledDocument
 
@@ -150,8 +151,16 @@ def describe(
 
     Confidence intervals (95 %) come from a bootstrap over publishers: paragraphs of one publisher
     repeat each other and are no independent draws.
+
+    Raises:
+        DataError: no paragraph is in the view.
     """
     mask = gold.view(view)
+    if not mask.any():
+        which = f" of {TEXT_WORDS} or more words" if view == "text" else ""
+        raise DataError(
+            f"nothing to measure on: no paragraph{which} has a label: add some to what is measured on"
+        )
     size, keep = len(gold.labels), gold.labels.index(keep_label)
     index, guess, publisher = gold.index[mask], predicted[mask], gold.publisher[mask]
     count = int(gold.publisher.max()) + 1

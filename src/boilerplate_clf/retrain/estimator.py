@@ -23,6 +23,7 @@ from boilerplate_clf.labels import CONTENT
 from boilerplate_clf.retrain.extend import SHIPPED_BASE
 from boilerplate_clf.retrain.rows import Row
 from boilerplate_clf.retrain.train import TrainOptions, train
+from boilerplate_clf.training.data import writable
 
 
 class ParagraphEstimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sklearn has no types
@@ -72,7 +73,7 @@ class ParagraphEstimator(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         """
         if len(X) != len(y) or (groups is not None and len(groups) != len(X)):
             raise DataError(f"{len(X)} texts, but {len(y)} labels or another number of groups")
-        names = [str(label) for label in y]
+        names = [writable(str(label)) for label in y]  # as rows have them
         keep = self.keep_label
         if keep is None:
             keep = CONTENT if CONTENT in names else Counter(names).most_common(1)[0][0]

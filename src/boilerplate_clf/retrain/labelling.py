@@ -8,7 +8,7 @@ from pathlib import Path
 
 from boilerplate_clf.errors import InputError
 from boilerplate_clf.retrain.rows import Row, group_rows
-from boilerplate_clf.retrain.tables import TABLE, read_rows, table_line, write_csv
+from boilerplate_clf.retrain.tables import TABLE, read_csv, table_line, write_csv
 
 UNDO, SKIP, QUIT = "u", "s", "q"
 _KEYS = "123456789abcdefghijklmnoprtvwxyz"  # without the commands' own keys
@@ -30,20 +30,25 @@ class Labelling:
     Args:
         rows: to label; rows with a label are context.
         labels: the labels to choose from.
-        output: CSV file of the answers; one that exists is gone on with.
+        output: CSV file of the answers; one that exists is gone on with, what is in it stays as it is.
 
     Raises:
-        InputError: fewer than two labels, or more than there are keys.
-        DataError: ``output`` is not such a file.
+        InputError: fewer than two labels, more than there are keys, or ``output`` is not called ``.csv``.
+        DataError: ``output`` is there and cannot be read as CSV.
     """
 
     def __init__(self, rows: Sequence[Row], labels: Sequence[str], output: Path) -> None:
         """Read the answers that are there."""
         if not 2 <= len(set(labels)) <= len(_KEYS):
             raise InputError(f"give between 2 and {len(_KEYS)} labels, not {len(set(labels))}")
+        if output.suffix.lower() != ".csv":
+            raise InputError(f"{output}: answers are written as CSV: name a file that ends in .csv")
         self.keys = dict(zip(_KEYS, dict.fromkeys(labels), strict=False))
         self.output = output
-        self.answers: list[Row] = list(read_rows([output])) if output.exists() else []
+        names, kept, self.answers = read_csv(output) if output.exists() else ([], [], [])
+        more = [name for name in TABLE if name not in names]
+        self._header = [*names, *more]
+        self._kept = [[*cells, *[""] * len(more)] for cells in kept]
         done = {_identity(row) for row in self.answers}
         self._questions = [q for q in _questions(rows) if _identity(q.row) not in done]
         self._answered: list[tuple[int, bool]] = []
@@ -88,7 +93,10 @@ class Labelling:
         return True
 
     def _save(self) -> None:
-        write_csv(self.output, TABLE, map(table_line, self.answers))
+        """Write the file anew: rows that were there with all of their cells, then this sitting's answers."""
+        added = [dict(zip(TABLE, table_line(row), strict=True)) for row in self.answers[len(self._kept) :]]
+        lines = [[cells.get(name, "") for name in self._header] for cells in added]
+        write_csv(self.output, self._header, [*self._kept, *lines])
 
 
 def _questions(rows: Sequence[Row]) -> list[Question]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from boilerplate_clf.labels import UNDECIDED
-from boilerplate_clf.training.data import LabelledDocument
+from boilerplate_clf.training.data import LabelledDocument, writable
 
 SPLITS = ("train", "dev", "test")
 """What a column `split` may say; an empty cell leaves the choice to the program."""
@@ -26,11 +26,11 @@ class Columns:
 
 @dataclass(frozen=True)
 class Row:
-    """A paragraph."""
+    """A paragraph; its strings are :func:`~boilerplate_clf.training.data.writable`."""
 
     text: str
     label: str
-    """Empty: not labelled yet."""
+    """Empty: not labelled yet, or undecidable ("?" in the file)."""
     where: str
     """File and row, as error messages name it."""
     document: str = ""
@@ -38,6 +38,11 @@ class Row:
     position: float = 0.0
     split: str = ""
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Make the strings writable here, not when they are written: a row is known again when read back."""
+        for name in ("text", "label", "where", "document"):
+            object.__setattr__(self, name, writable(getattr(self, name)))
 
     @property
     def key(self) -> str:

@@ -13,13 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from boilerplate_clf.errors import DataError
+from boilerplate_clf.errors import DataError, InputError
 from boilerplate_clf.extras import require
 from boilerplate_clf.files import atomic_write
+from boilerplate_clf.labels import UNDECIDED
 from boilerplate_clf.limits import MAX_CELL_CHARS, MAX_TABLE_BYTES
 from boilerplate_clf.retrain.records import record_rows
 from boilerplate_clf.retrain.rows import SPLITS, Columns, Row
-from boilerplate_clf.training.data import parse_json
+from boilerplate_clf.training.data import parse_json, writable
 
 TABLE = ("text", "label", "document", "position")
 """Header of the tables that are written, in the names that are read by default."""
@@ -59,12 +60,18 @@ def _read(path: Path, columns: Columns) -> list[Row]:
         ".ndjson": _jsonl_rows,
         ".json": _json_rows,
     }
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder: name the files in it")
+    _check_file(path)
     reader = readers.get(path.suffix.lower())
     if reader is None:
         known = ", ".join(readers)
         raise DataError(f"{path}: unknown kind of file '{path.suffix}': save it as one of {known}")
+    return list(reader(path, columns))
+
+
+def _check_file(path: Path) -> None:
+    """Raise DataError where there is no file of a size that can be read."""
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder: name the files in it")
     try:
         size = path.stat().st_size
     except OSError as error:
@@ -73,12 +80,36 @@ def _read(path: Path, columns: Columns) -> list[Row]:
         raise DataError(f"{path}: the file is empty")
     if size > MAX_TABLE_BYTES:
         raise DataError(f"{path}: larger than {MAX_TABLE_BYTES // 2**20} MiB: split it into several files")
-    return list(reader(path, columns))
+
+
+def refuse_input(output: Path, inputs: Iterable[Path]) -> None:
+    """Raise InputError where ``output`` is one of the inputs, under that name or another."""
+    for path in inputs:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise InputError(f"{output}: is the input {path}, which would be overwritten: name another file")
 
 
 def table_line(row: Row) -> tuple[str, str, str, str]:
-    """Return a row as a line of a :data:`TABLE`."""
-    return row.text, row.label, row.document, f"{row.position:g}" if row.document else ""
+    """Return a row as a line of a :data:`TABLE`, its position exactly."""
+    place = float(row.position)
+    position = f"{place:.0f}" if place.is_integer() else repr(place)
+    return row.text, row.label, row.document, position if row.document else ""
+
+
+def read_csv(path: Path) -> tuple[list[str], list[list[str]], list[Row]]:
+    """Read a CSV file of the default columns, and maybe others, so that it can be written again.
+
+    Returns:
+        The header, the cells of each row (as many as the header has), and the same as rows.
+
+    Raises:
+        DataError: as :func:`read_rows`, but nothing need be below the header.
+    """
+    _check_file(path)
+    columns = Columns()
+    names, lines = _csv_cells(path, columns)
+    rows = [_row(dict(zip(names, cells, strict=True)), where, columns) for where, cells in lines]
+    return names, [cells for _, cells in lines], rows
 
 
 def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[str]]) -> None:
@@ -86,7 +117,7 @@ def write_csv(path: Path, header: Sequence[str], lines: Iterable[Sequence[str]])
     text = io.StringIO(newline="")
     csv.writer(text).writerows([header, *lines])
     with atomic_write(path) as stream:
-        stream.write(text.getvalue().encode("utf-8-sig"))
+        stream.write(writable(text.getvalue()).encode("utf-8-sig"))
 
 
 def decode(data: bytes, path: Path) -> str:
@@ -108,6 +139,13 @@ def decode(data: bytes, path: Path) -> str:
 
 
 def _csv_rows(path: Path, columns: Columns) -> Iterator[Row]:
+    names, lines = _csv_cells(path, columns)
+    for where, cells in lines:
+        yield _row(dict(zip(names, cells, strict=True)), where, columns)
+
+
+def _csv_cells(path: Path, columns: Columns) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """Return the header, and of each row its place and its cells, as many as the header has."""
     text = decode(path.read_bytes(), path)
     if "\0" in text:
         raise DataError(f"{path}: contains NUL characters: this is not a text file")
@@ -122,6 +160,7 @@ def _csv_rows(path: Path, columns: Columns) -> Iterator[Row]:
         delimiter = next((mark for mark in ";\t|," if mark in header), delimiter)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False)
     names: list[str] | None = None
+    lines: list[tuple[str, list[str]]] = []
     number = 0
     try:
         for number, cells in enumerate(reader, 1):
@@ -135,11 +174,12 @@ def _csv_rows(path: Path, columns: Columns) -> Iterator[Row]:
                     f"{path}: row {number} has {len(cells)} cells, the header {len(names)}: put texts that "
                     f"contain {delimiter!r} into quotation marks"
                 )
-            yield _row(dict(zip(names, cells, strict=False)), f"{path}: row {number}", columns)
+            lines.append((f"{path}: row {number}", cells + [""] * (len(names) - len(cells))))
     except csv.Error as error:
         raise DataError(f"{path}: row {number + 1} cannot be read: {error}") from error
     if names is None:
         raise DataError(f"{path}: the file is empty")
+    return names, lines
 
 
 def _header(cells: Sequence[Any], path: Path, columns: Columns) -> list[str]:
@@ -231,9 +271,10 @@ def _row(cells: Cells, where: str, columns: Columns) -> Row:
     weight = _number(cells, columns.weight, where, 1.0)
     if not weight >= 0:
         raise DataError(f"{where}: weight {weight:g} is negative")
+    label = _cell(cells, columns.label)
     return Row(
         (text or "").strip(),
-        _cell(cells, columns.label),
+        "" if label == UNDECIDED else label,
         where,
         _cell(cells, columns.document),
         _number(cells, columns.position, where, 0.0),

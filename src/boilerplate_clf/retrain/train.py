@@ -114,12 +114,12 @@ def train(
         resume: go on with a training of the same data that was killed.
 
     Raises:
-        DataError: the data would give a worthless model, or cannot be split.
-        TrainingError: there is something else at ``output``, or nothing to resume.
+        DataError: the data would give a worthless model, cannot be split, or leave nothing to measure on.
+        TrainingError: there is something else at ``output``, it is the current folder, or there is nothing
+            to resume.
     """
     options = options or TrainOptions()
-    if output.exists() and not (output / MANIFEST).is_file():
-        raise TrainingError(f"{output}: exists and is not a bundle: choose another folder")
+    output = _place(output)
     _check(_split_as_given(rows, evaluation), options, force)
     extended = bundle_to_extend(options.base) if options.extend else None
     if extended is not None:
@@ -138,6 +138,12 @@ def train(
         )
     labels = (options.keep_label, *sorted(known - {options.keep_label}))
     aside = [replace(row, label=row.label if row.label in labels else "") for row in aside]
+    if not any(row.label in labels for row in aside):
+        files = ", ".join(sorted({row.where.rpartition(":")[0] or row.where for row in evaluation}))
+        raise DataError(
+            f"{files}: no row to measure on has one of the labels {', '.join(labels)}: fill in its labels, "
+            "or name their column with --label-column"
+        )
     run = output.with_name(f".{output.name}.training")
     _begin(run, training, aside, options, resume)
     new = run / BUNDLE
@@ -158,6 +164,23 @@ def train(
     result = _install(new, run / BUNDLE / NGRAMS, output, to_documents(aside), labels, same)
     shutil.rmtree(run)
     return result
+
+
+def _place(output: Path) -> Path:
+    """Return where a bundle goes, under its own name: other folders are made beside it.
+
+    Raises:
+        TrainingError: it must not be replaced.
+    """
+    if output.is_symlink() or output.name in ("", ".."):
+        output = output.resolve()
+    if output.exists() and not (output / MANIFEST).is_file():
+        raise TrainingError(f"{output}: exists and is not a bundle: choose another folder")
+    if output.exists() and output.samefile("."):
+        raise TrainingError(
+            f"{output}: is the current folder, which would be replaced: go to another one first"
+        )
+    return output
 
 
 def _check(rows: Sequence[Row], options: TrainOptions, force: bool) -> None:

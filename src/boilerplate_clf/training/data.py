@@ -11,6 +11,7 @@ paragraph that cannot be decided: it is context for its neighbours and counts no
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from boilerplate_clf.files import atomic_write
 from boilerplate_clf.inference.classifier import model_texts
 from boilerplate_clf.labels import UNDECIDED
 from boilerplate_clf.training.corpus import open_text
+
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,22 @@ def read_labelled(path: Path, labels: Sequence[str] | None = None) -> list[Label
     return documents
 
 
+def writable(text: str) -> str:
+    """Return the text with U+FFFD for what a text file cannot hold: lone surrogates and NUL.
+
+    Both are valid in JSON, where crawlers and tools that cut strings leave them.
+    """
+    return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def write_labelled(path: Path, documents: Iterable[LabelledDocument]) -> None:
-    """Write documents in the format that :func:`read_labelled` reads."""
+    """Write documents in the format that :func:`read_labelled` reads, as far as UTF-8 holds them."""
     with atomic_write(path) as stream:
         for document in documents:
             pairs = zip(document.texts, document.labels, strict=True)
             paragraphs = [{"text": text, "label": label} for text, label in pairs]
             record = {"page": document.page, "publisher": document.publisher, "paragraphs": paragraphs}
-            stream.write((json.dumps(record, ensure_ascii=False) + "\n").encode())
+            stream.write(writable(json.dumps(record, ensure_ascii=False) + "\n").encode())
 
 
 def parse_json(text: str, where: str) -> Any:

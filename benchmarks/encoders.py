@@ -1,7 +1,7 @@
 """Small pre-trainings that differ in one thing, for a comparison by their fine-tuned score.
 
     python benchmarks/encoders.py --runs runs/encoders --minutes 5 [--only NAME ...] [--part I N]
-    python benchmarks/encoders.py --go-on runs/shipped --only text-as-configured text-by-size
+    python benchmarks/encoders.py --runs runs/mixtures --go-on runs/shipped
     python benchmarks/encoders.py --runs runs/encoders --untrained runs/shipped
     python benchmarks/methods.py --encoder "vocabulary 8k" runs/encoders/vocabulary-8k ...
 
@@ -53,9 +53,11 @@ VARIANTS: dict[str, Change] = {
     "no-skip-gram": lambda config: replace(config, embeddings=replace(config.embeddings, tokens=0)),
     "masks-15": _masks(0.15),
     "masks-40": _masks(0.40),
-    "text-as-configured": lambda config: config,
-    "text-by-size": _by_size,
 }
+"""From scratch."""
+
+MIXTURES: dict[str, Change] = {"text-as-configured": lambda config: config, "text-by-size": _by_size}
+"""From an encoder that has been pre-trained."""
 
 
 def write_untrained(shipped: Path, run: Path) -> None:
@@ -83,7 +85,7 @@ def main() -> None:
     parser.add_argument("--config", type=Path, default=Path("configs/shipped.yaml"))
     parser.add_argument("--runs", type=Path, default=Path("runs/encoders"))
     parser.add_argument("--minutes", type=float, default=5.0, help="wall time of each pre-training")
-    parser.add_argument("--only", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="some of the variants")
     parser.add_argument("--part", type=int, nargs=2, default=(0, 1), metavar=("I", "N"), help="I of N")
     parser.add_argument("--untrained", type=Path, metavar="RUN", help="only write RUN's encoder untrained")
     parser.add_argument("--go-on", type=Path, metavar="RUN", help="from RUN's encoder, not from scratch")
@@ -91,6 +93,10 @@ def main() -> None:
     if arguments.untrained is not None:
         write_untrained(arguments.untrained, arguments.runs / "untrained")
         return
+    variants = VARIANTS if arguments.go_on is None else MIXTURES
+    names = arguments.only or list(variants)
+    if unknown := set(names) - set(variants):
+        parser.error(f"no such variant: {', '.join(sorted(unknown))}: one of {', '.join(variants)}")
     torch.set_num_threads(1)
     config = load_config(arguments.config)
     rate = 2e-3 if arguments.go_on is None else 5e-4
@@ -108,9 +114,9 @@ def main() -> None:
             embeddings=replace(config.embeddings, tokens=3_000_000, workers=1),
         )
     index, parts = arguments.part
-    for name in arguments.only[index::parts]:
+    for name in names[index::parts]:
         run = arguments.runs / name
-        pipeline = Pipeline(VARIANTS[name](config), run)
+        pipeline = Pipeline(variants[name](config), run)
         pipeline.tokenizer()
         pipeline.pretrain()
         record = read_stage(run / "pretrain") or {}

@@ -51,12 +51,12 @@ class Output:
     def receipt(self, part: str) -> Receipt | None:
         """Return what a part holds, None if it is not finished, or part or receipt are lost or damaged."""
         data = self.read(f"{RECEIPTS}/{part}.json")
-        path = f"{self.root}/{part}.{self.form}"
-        if data is None or not self.files.exists(path) or not self.files.size(path):
+        if data is None:
             return None
         try:
-            return Receipt(**json.loads(data))
-        except (ValueError, TypeError):  # empty or cut off, as after a loss of power
+            whole = Receipt(**json.loads(data))
+            return whole if self.files.size(f"{self.root}/{part}.{self.form}") else None
+        except (ValueError, TypeError, FileNotFoundError):  # empty or cut off, as after a loss of power
             return None
 
     def write_part(self, part: str, chunk: Chunk, added: dict[str, list[Any]]) -> Receipt:

@@ -114,11 +114,11 @@ def _text(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
         column = max((len(str(p.label)) for p in document), default=0)
         for p in document:
             label = f"{p.label!s:<{column}}  {p.score:4.2f}  "
-            line = harmless(" ".join(p.text.split()))
+            line = " ".join(p.text.split())
             room = width - len(label)
             if len(line) > room:
                 line = line[: room - 1] + "…"
-            row = label + line
+            row = label + harmless(line)  # what is shown of it: a line may have megabytes
             paint = _COLOURS.get(p.label) if isinstance(p.label, Label) else None
             stream.write((typer.style(row, fg=paint) if colour and paint else row) + "\n")
             if p.because:

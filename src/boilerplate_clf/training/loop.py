@@ -71,7 +71,7 @@ def pick_device() -> torch.device:
 def bf16_is_fast(device: torch.device) -> bool:
     """Return whether matrix products of bfloat16 are done in hardware: any GPU, and newer CPUs.
 
-    Without such instructions a CPU is several times slower in bfloat16 than in fp32.
+    Without such instructions a CPU has to imitate them.
     """
     if device.type != "cpu":
         return True

@@ -89,6 +89,13 @@ def test_bytes_become_texts_in_lines_of_json(tmp_path):
     assert found["page"] == "<p>Grüße</p>\ufffd" and found["more"] == ["x"]
 
 
+def test_what_json_has_no_word_for_becomes_null(tmp_path):
+    """Tables hold NaN where a value is missing; readers of JSON other than Python's refuse it."""
+    row = {"price": float("nan"), "more": [1.5, float("inf")], "text": "NaN"}
+    found = part_of(tmp_path, "jsonl", Chunk(table=arrow.RecordBatch.from_pylist([row])))
+    assert (found["price"], found["more"], found["text"]) == (None, [1.5, None], "NaN")
+
+
 def test_tables_with_two_columns_of_a_name_are_refused(tmp_path):
     (tmp_path / "a.csv").write_text("text,id,text\nEs regnet.,1,Es schneit.\n", encoding="utf-8")
     table = arrow.Table.from_arrays([arrow.array(["Es regnet."])] * 2, names=["text", "text"])

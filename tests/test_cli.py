@@ -202,6 +202,18 @@ def test_rows_of_csv_are_whole_whatever_ends_a_line_in_a_text(tmp_path):
     assert [row[-1] for row in rows] == ["text", "Zeile eins\rZeile zwei", "gut\nso"]
 
 
+@pytest.mark.parametrize("form", ["jsonl", "json"])
+def test_a_record_with_nan_comes_out_as_json_for_any_reader(form):
+    record = b'{"text": "Der Rat tagt am Montag.", "id": NaN, "note": "NaN", "price": -Infinity}\n'
+    written = run("predict", "-", "-f", form, stdin=record).stdout.decode()
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    found = json.loads(written, parse_constant=refuse)
+    assert (found if form == "jsonl" else found[0])["meta"] == {"id": None, "note": "NaN", "price": None}
+
+
 def test_closed_pipe_ends_quietly(tmp_path):
     many = tmp_path / "many.jsonl"
     many.write_text('{"text": "Der Rat tagt am Montag."}\n' * 3000)
@@ -211,21 +223,26 @@ def test_closed_pipe_ends_quietly(tmp_path):
     assert len(done.stdout.splitlines()) == 1
 
 
-def test_ctrl_c_ends_quietly(tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_told_to_stop_it_ends_quietly_and_leaves_nothing(tmp_path, number, code):
     many = tmp_path / "many.jsonl"
     many.write_text('{"text": "Der Rat tagt am Montag."}\n' * 200_000)
+    output = tmp_path / "out"
+    output.mkdir()
     process = subprocess.Popen(
-        [*COMMAND, "predict", many],
-        stdout=subprocess.PIPE,
+        [*COMMAND, "predict", many, "-o", output / "labels.jsonl"],
         stderr=subprocess.PIPE,
         # Where the tests run in the background of a shell, SIGINT is ignored, and that is inherited.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    assert process.stdout.readline()
-    process.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not any(part.stat().st_size for part in output.iterdir()):
+        time.sleep(0.05)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert b"Traceback" not in errors
+    assert list(output.iterdir()) == []
 
 
 def test_a_terminal_gets_a_coloured_listing():

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
 import torch
+from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
 from boilerplate_clf import Classifier
@@ -193,6 +195,44 @@ def test_resumed_pretraining_equals_an_undisturbed_one(finished, tmp_path, monke
     assert whole["state"]["step"] == killed["state"]["step"] == 12
     for name, tensor in whole["model"].items():
         assert torch.equal(tensor, killed["model"][name]), name
+
+
+def torchrun(config, shards, output):
+    """Pre-train in two processes, as on a machine that has nothing but torch and transformers."""
+    config_path = output.with_suffix(".json")
+    config_path.write_text(json.dumps(asdict(config)), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+         "-m", "boilerplate_clf.training.pretrain", config_path, shards, output],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return read_stage(output)
+
+
+def test_two_processes_draw_different_text_and_share_what_they_learn(finished, tmp_path):
+    shards = finished.run / "shards"
+    config = PretrainConfig(
+        EncoderConfig(16, 1, 2, 24, 64), Schedule(1e-3, 6), sequence_lengths=(16,), batch_tokens=128
+    )
+    single = pretrain(config, shards, tmp_path / "single")
+    double = torchrun(config, shards, tmp_path / "double")
+    assert (single["processes"], double["processes"]) == (1, 2)
+    assert double["steps"] == single["steps"] and double["tokens"] == 2 * single["tokens"]
+    # With the same draws the mean of both gradients would be that of one process, and so the weights.
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("single", "double"))
+    assert any(not torch.allclose(one[key], two[key], atol=1e-5) for key in one)
+
+
+def test_processes_stop_together_by_the_clock_and_go_on(finished, tmp_path):
+    """Each with a clock of its own, one would wait for the other's gradients for ever."""
+    shards, schedule = finished.run / "shards", Schedule(1e-3, 10**6, max_minutes=0.02)
+    config = PretrainConfig(EncoderConfig(16, 1, 2, 24, 64), schedule, (16,), batch_tokens=128)
+    first = torchrun(config, shards, tmp_path / "run")
+    (tmp_path / "run" / "stage.json").unlink()
+    longer = replace(config, schedule=replace(schedule, max_minutes=0.04))
+    second = torchrun(longer, shards, tmp_path / "run")
+    assert second["tokens"] > first["tokens"]
 
 
 def tiny_bert(vocabulary, positions):

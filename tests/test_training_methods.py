@@ -15,7 +15,7 @@ from tokenizers.models import WordPiece
 
 from boilerplate_clf.training.batches import Budgets, Featurizer, draw_asked, window_config
 from boilerplate_clf.training.data import LabelledDocument
-from boilerplate_clf.training.loop import Schedule, Trainer, layer_depth, make_optimizer
+from boilerplate_clf.training.loop import Schedule, Trainer, layer_depth, make_optimizer, rate_factor
 from boilerplate_clf.training.losses import (
     IGNORE,
     LossConfig,
@@ -157,3 +157,13 @@ def test_appeals_are_asked_about_sooner_than_what_stands_beside_them_or_far_away
     shares = np.mean([draw_asked(labels, "content", rng) for _ in range(2000)], axis=0)
     assert shares[8] > 0.9 > 0.6 > shares[[7, 9]].max() > shares[[7, 9]].min() > 0.4
     assert shares[:7].max() < 0.12
+
+
+def test_the_rate_rises_stays_and_falls():
+    assert [rate_factor(p, 0.1, 0.4) for p in (0.05, 0.1, 0.5, 0.6, 0.8, 1.0)] == pytest.approx(
+        [0.5, 1.0, 1.0, 1.0, 0.5, 0.0]
+    )
+
+
+def test_the_rate_falls_from_the_warm_up_on_unless_told_otherwise():
+    assert [rate_factor(p, 0.2) for p in (0.1, 0.2, 0.6, 1.0)] == pytest.approx([0.5, 1.0, 0.5, 0.0])

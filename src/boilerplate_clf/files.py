@@ -1,4 +1,4 @@
-"""Digests and atomic writes: one way to do each."""
+"""Digests, JSON and atomic writes: one way to do each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -61,10 +61,23 @@ def _permissions(path: Path) -> int:
     return 0o666 & ~umask
 
 
+def to_json(value: Any, *, indent: int | None = None, default: Callable[[Any], Any] | None = None) -> str:
+    """Return ``value`` as JSON that any reader takes.
+
+    Python reads and writes NaN and infinities, which JSON does not have; tables hold them where a value
+    is missing. They become null.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent, default=default)
+    if "NaN" in text or "Infinity" in text:
+        strict = json.loads(text, parse_constant=lambda _: None)
+        text = json.dumps(strict, ensure_ascii=False, indent=indent)
+    return text
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented UTF-8 JSON, atomically, with a line end at the end of the file."""
     with atomic_write(path) as stream:
-        stream.write((json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode())
+        stream.write((to_json(value, indent=2) + "\n").encode())
 
 
 def replace_folder(source: Path, target: Path) -> None:

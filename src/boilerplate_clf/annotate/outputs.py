@@ -15,6 +15,7 @@ from boilerplate_clf.annotate.inputs import HTML, RAW, Chunk
 from boilerplate_clf.annotate.layout import RECEIPTS, UNFINISHED, is_ours
 from boilerplate_clf.annotate.records import CLEAN_TEXT, ERROR, EXTRACTED, PARAGRAPHS
 from boilerplate_clf.extras import require
+from boilerplate_clf.files import to_json
 
 _SAME_NAME = "input_"
 """Put before an input's column that is called like one of ours, and before one that has it already: what a
@@ -123,7 +124,7 @@ class Output:
         for place, row in enumerate(rows):
             old = {names[name]: value for name, value in row.items() if name in names}
             new = {name: values[place] for name, values in added.items()}
-            lines.append(json.dumps(old | new, ensure_ascii=False, default=_plain))
+            lines.append(to_json(old | new, default=_plain))
         return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
 
     def _names(self, chunk: Chunk, added: dict[str, list[Any]]) -> dict[str, str]:
@@ -195,7 +196,7 @@ def _unprefixed(name: str) -> str:
 def _text(value: Any) -> str | None:
     if value is None:
         return None
-    return _valid(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=_plain))
+    return _valid(value if isinstance(value, str) else to_json(value, default=_plain))
 
 
 def _plain(value: Any) -> str:

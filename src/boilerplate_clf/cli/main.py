@@ -32,7 +32,7 @@ app = typer.Typer(
     help="Label the paragraphs of German articles: content, subscription appeals, donation requests, "
     "comment policies.",
     epilog="Exit codes: 0 all inputs labelled, 1 some failed (the others are written), 2 wrong usage or "
-    "unusable model.",
+    "unusable model, 130 or 143 told to stop.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ import typer
 from boilerplate_clf.cli.inputs import Record
 from boilerplate_clf.cli.run import Inputs, Model, ModeName, Output, PrecisionTarget, Recursive, Threads, run
 from boilerplate_clf.cli.terminal import harmless
+from boilerplate_clf.files import to_json
 from boilerplate_clf.labels import Label
 
 if TYPE_CHECKING:
@@ -74,13 +74,13 @@ def predict(
 
 def _jsonl(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
     for record, document in results:
-        stream.write(json.dumps(document.to_dict(record.source, record.meta), ensure_ascii=False) + "\n")
+        stream.write(to_json(document.to_dict(record.source, record.meta)) + "\n")
         stream.flush()
 
 
 def _json(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:
     documents = [document.to_dict(record.source, record.meta) for record, document in results]
-    stream.write(json.dumps(documents, ensure_ascii=False, indent=2) + "\n")
+    stream.write(to_json(documents, indent=2) + "\n")
 
 
 def _csv(results: Iterator[tuple[Record, Document]], stream: IO[str]) -> None:

@@ -37,6 +37,9 @@ class Schedule:
     """Wall time after which the run is over: the rate then reaches zero by the clock."""
     warmup: float = 0.05
     """Share of the run in which the rate rises from zero."""
+    decay: float = 1.0
+    """Share of the run in which the rate falls to zero, at its end; all that is left after the warm-up
+    at most. Between the two it stays as it is (warm-up, stable, decay: Hu et al. 2024, MiniCPM)."""
     weight_decay: float = 0.01
     clip: float = 1.0
     betas: tuple[float, float] = (0.9, 0.98)
@@ -68,6 +71,11 @@ def pick_device() -> torch.device:
     return torch.device("cpu")
 
 
+def process_rank() -> int:
+    """Return which of ``torchrun``'s processes this is; 0 without it."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def bf16_is_fast(device: torch.device) -> bool:
     """Return whether matrix products of bfloat16 are done in hardware: any GPU, and newer CPUs.
 
@@ -79,11 +87,11 @@ def bf16_is_fast(device: torch.device) -> bool:
     return bool(found.get("avx512_bf16") or found.get("amx_bf16"))
 
 
-def rate_factor(progress: float, warmup: float) -> float:
-    """Linear warm-up, then linear decay to zero; ``progress`` runs from 0 to 1."""
+def rate_factor(progress: float, warmup: float, decay: float = 1.0) -> float:
+    """Linear warm-up, linear decay to zero in the last ``decay``; ``progress`` runs from 0 to 1."""
     if progress < warmup:
         return progress / warmup
-    return max(0.0, (1.0 - progress) / (1.0 - warmup))
+    return max(0.0, min(1.0, (1.0 - progress) / min(decay, 1.0 - warmup)))
 
 
 def layer_depth(name: str) -> int:
@@ -155,7 +163,7 @@ class Trainer:
         self.device = next(model.parameters()).device
         self.bf16 = bf16_is_fast(self.device)
         self.world = int(os.environ.get("WORLD_SIZE", "1"))
-        self.main = int(os.environ.get("RANK", "0")) == 0
+        self.main = process_rank() == 0
         if self.world > 1 and not torch.distributed.is_initialized():
             torch.distributed.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
 
@@ -216,19 +224,19 @@ class Trainer:
         for batch in batches:
             if self.progress >= 1.0:
                 break
-            factor = rate_factor(self.progress, schedule.warmup)
+            factor = rate_factor(self.progress, schedule.warmup, schedule.decay)
             for group in self.optimizer.param_groups:
                 group["lr"] = schedule.learning_rate * factor * group["factor"]
             with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
                 loss, tokens = self.loss_of(batch)
             loss.backward()  # type: ignore[no-untyped-call]
-            self._share_gradients()
+            now = time.monotonic()
+            elapsed, last = self._share(now - last), now
             nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip)
             self.optimizer.step()
             self.optimizer.zero_grad(set_to_none=True)
-            now = time.monotonic()
-            state.step, state.seconds = state.step + 1, state.seconds + now - last
-            state.tokens, last = state.tokens + tokens * self.world, now
+            state.step, state.seconds = state.step + 1, state.seconds + elapsed
+            state.tokens += tokens * self.world
             value = float(loss.detach())
             if not math.isfinite(value):
                 raise FloatingPointError(f"loss is {value} at step {state.step}: lower the learning rate")
@@ -250,10 +258,22 @@ class Trainer:
         self.model.eval()
         return state
 
-    def _share_gradients(self) -> None:
-        """Average gradients over processes (data parallel; small models need no more)."""
-        if self.world > 1:
-            for parameter in self.model.parameters():
-                if parameter.grad is not None:
-                    torch.distributed.all_reduce(parameter.grad)
-                    parameter.grad /= self.world
+    def _share(self, seconds: float) -> float:
+        """Average gradients over processes (data parallel; small models need no more).
+
+        Returns:
+            The mean of ``seconds``: all processes must see the same clock, or one of them stops while
+            the others wait for its gradients.
+        """
+        if self.world == 1:
+            return seconds
+        gradients = [p.grad for p in self.model.parameters() if p.grad is not None]
+        clock = torch.tensor([seconds], device=self.device)
+        flat = torch.cat([*(gradient.flatten() for gradient in gradients), clock])
+        torch.distributed.all_reduce(flat)
+        flat /= self.world
+        at = 0
+        for gradient in gradients:
+            gradient.copy_(flat[at : at + gradient.numel()].view_as(gradient))
+            at += gradient.numel()
+        return float(flat[-1])

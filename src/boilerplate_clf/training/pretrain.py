@@ -3,7 +3,10 @@
 Needs torch, transformers and numpy only: shards and tokenizer are made beforehand, so that it
 runs on any rented machine::
 
-    python -m boilerplate_clf.training.pretrain CONFIG.json SHARDS OUTPUT
+    python -m boilerplate_clf.training.pretrain CONFIG.json SHARDS OUTPUT [EMBEDDINGS.npy | ENCODER]
+    torchrun --nproc-per-node 2 -m boilerplate_clf.training.pretrain ...
+
+Several processes draw different text and share their gradients: a step is then as many times larger.
 """
 
 from __future__ import annotations
@@ -21,7 +24,14 @@ from torch import nn
 from transformers import ModernBertConfig, ModernBertForMaskedLM
 
 from boilerplate_clf.labels import Name
-from boilerplate_clf.training.loop import Schedule, State, Trainer, pick_device, seed_everything
+from boilerplate_clf.training.loop import (
+    Schedule,
+    State,
+    Trainer,
+    pick_device,
+    process_rank,
+    seed_everything,
+)
 from boilerplate_clf.training.rtd import ReplacedTokenDetection
 from boilerplate_clf.training.runs import finish_stage, read_stage
 from boilerplate_clf.training.shards import ShardSampler
@@ -61,7 +71,7 @@ class PretrainConfig:
     sequence_lengths: tuple[int, ...] = (128, 128, 256)
     """Taken in turn: short sequences are cheap, longer ones teach distances."""
     batch_tokens: int = 2048
-    """Per step: many small steps beat few large ones when compute is short."""
+    """Per step and process: many small steps beat few large ones when compute is short."""
     mask_rate: float = 0.25
     objective: Objective = Objective.MASKED_LM
     evaluate_every: int = 500
@@ -111,6 +121,11 @@ class MaskedLanguageModel(nn.Module):
         return nn.functional.cross_entropy(scores.float(), labels[chosen])
 
 
+def process_seed(seed: int, rank: int) -> int:
+    """Return the seed of a process's draws: the run's own for the first, far from it for the others."""
+    return seed + rank * 1_000_003
+
+
 def mask_tokens(
     ids: torch.Tensor, rate: float, vocab_size: int, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -147,12 +162,13 @@ def pretrain(
             embeddings replace those of ``config`` and ``embeddings``.
 
     Returns:
-        The stage's record (``stage.json``) with the validation losses.
+        The stage's record (``stage.json``) with the validation losses; empty in processes but the first.
     """
     if (record := read_stage(output)) is not None:
         return record
     seed_everything(config.seed)
-    sampler = ShardSampler(shards, config.seed)
+    seed = process_seed(config.seed, process_rank())
+    sampler = ShardSampler(shards, seed)
     vocab_size = sampler.index["vocab_size"]
     if start is not None:
         language_model = ModernBertForMaskedLM.from_pretrained(
@@ -164,12 +180,15 @@ def pretrain(
         vectors = torch.from_numpy(np.load(embeddings, allow_pickle=False))
         embedding: Any = language_model.get_input_embeddings()
         embedding.weight.data.copy_(vectors)
+    if pick_device().type == "cpu":
+        # Fused attention is the slower one in training on a CPU: 15 % of a step with 128 tokens.
+        language_model.set_attn_implementation("eager")
     objectives = {
         Objective.MASKED_LM: MaskedLanguageModel,
         Objective.REPLACED_TOKENS: ReplacedTokenDetection,
     }
     model = objectives[config.objective](language_model).to(pick_device())
-    generator = torch.Generator().manual_seed(config.seed + 1)
+    generator = torch.Generator().manual_seed(seed + 1)
 
     def batches() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         while True:
@@ -185,9 +204,14 @@ def pretrain(
         return {"sampler": json.dumps(sampler.rng.bit_generator.state), "masks": generator.get_state()}
 
     trainer = Trainer(model, config.schedule, output, loss_of, save_extra=data_state)
-    if (saved := trainer.resume()) is not None:
+    saved = trainer.resume()
+    if saved is not None and trainer.main:
         sampler.rng.bit_generator.state = json.loads(saved["sampler"])
         generator.set_state(saved["masks"].cpu())
+    elif saved is not None:
+        # The checkpoint has the first process's draws only.
+        sampler.rng = np.random.default_rng(seed + trainer.state.step)
+        generator.manual_seed(seed + 1 + trainer.state.step)
     held_out = _held_out_batches(sampler.held_out, config, vocab_size)
     losses: list[float] = []
 
@@ -198,10 +222,13 @@ def pretrain(
 
     state = trainer.run(batches(), every=config.evaluate_every, on_step=evaluate, title="pretrain")
     evaluate(state)
+    if not trainer.main:
+        return {}
     language_model.save_pretrained(output)
     return finish_stage(
         output,
         asdict(config),
+        processes=trainer.world,
         shards=sampler.index,
         skip_gram_start=embeddings is not None and start is None,
         started_from=_summary(start),
@@ -241,7 +268,11 @@ def main(arguments: list[str]) -> None:
     schedule = Schedule(**values.pop("schedule"))
     values["sequence_lengths"] = tuple(values["sequence_lengths"])
     config = PretrainConfig(encoder=encoder, schedule=schedule, **values)
-    pretrain(config, Path(shards), Path(output), Path(rest[0]) if rest else None)
+    beginning = Path(rest[0]) if rest else None
+    if beginning is not None and beginning.is_dir():
+        pretrain(config, Path(shards), Path(output), start=beginning)
+    else:
+        pretrain(config, Path(shards), Path(output), beginning)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from boilerplate_clf.cli.main import app
 from boilerplate_clf.errors import DataError
 from boilerplate_clf.retrain.rows import Row
 from boilerplate_clf.retrain.select import pick_rows, write_picks
-from boilerplate_clf.retrain.tables import read_rows
+from boilerplate_clf.retrain.tables import read_csv, read_rows, write_csv
 
 SURE = "Der Stadtrat hat am Dienstagabend über den Haushalt des kommenden Jahres beraten."
 UNSURE = [
@@ -80,3 +80,19 @@ def test_half_a_character_is_replaced_where_picks_are_written(tmp_path):
     assert done.exit_code == 0, done.output
     (back,) = read_rows([tmp_path / "next.csv"])
     assert (back.text, back.document) == ("Hier geht es zum Heft \ufffd", "d\ufffd")
+
+
+def test_labels_that_were_filled_in_are_not_written_over(tmp_path):
+    rows = tmp_path / "all.csv"
+    rows.write_text("text,label\nDer Rat tagt am Montag.,\nJetzt spenden!,\nEs regnet seit Tagen.,\n")
+    picks = tmp_path / "next.csv"
+    command = ["annotate-next", str(rows), "--output", str(picks), "-n", "2"]
+    assert CliRunner().invoke(app, command).exit_code == 0
+    assert CliRunner().invoke(app, command).exit_code == 0  # nobody has filled it in yet
+    header, lines, _ = read_csv(picks)
+    lines[0][header.index("label")] = "content"
+    write_csv(picks, header, lines)
+    filled = picks.read_bytes()
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 2 and "would lose the labels in it (1)" in done.output
+    assert picks.read_bytes() == filled

@@ -32,9 +32,10 @@ def annotate_next(
       boilerplate-clf annotate-next all.csv --model my-bundle --output next.csv
     """
     from boilerplate_clf.extras import require
-    from boilerplate_clf.retrain.tables import refuse_input
+    from boilerplate_clf.retrain.tables import refuse_input, refuse_labelled
 
     refuse_input(output, data)
+    refuse_labelled(output)
     require("train", "sklearn")
     from boilerplate_clf.inference.classifier import Classifier
     from boilerplate_clf.retrain.select import pick_rows, write_picks

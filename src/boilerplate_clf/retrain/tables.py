@@ -89,6 +89,16 @@ def refuse_input(output: Path, inputs: Iterable[Path]) -> None:
             raise InputError(f"{output}: is the input {path}, which would be overwritten: name another file")
 
 
+def refuse_labelled(output: Path) -> None:
+    """Raise InputError where ``output`` is a table that somebody has filled in."""
+    try:
+        filled = sum(bool(row.label) for row in read_csv(output)[2])
+    except DataError:  # there is no such file, or none of ours
+        return
+    if filled:
+        raise InputError(f"{output}: would lose the labels in it ({filled}): name another file")
+
+
 def table_line(row: Row) -> tuple[str, str, str, str]:
     """Return a row as a line of a :data:`TABLE`, its position exactly."""
     place = float(row.position)

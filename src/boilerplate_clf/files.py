@@ -75,9 +75,12 @@ def to_json(value: Any, *, indent: int | None = None, default: Callable[[Any], A
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented UTF-8 JSON, atomically, with a line end at the end of the file."""
+    """Write ``value`` as indented UTF-8 JSON, atomically, with a line end at the end of the file.
+
+    It is read back as it was: for Python, with the infinities of options.
+    """
     with atomic_write(path) as stream:
-        stream.write((to_json(value, indent=2) + "\n").encode())
+        stream.write((json.dumps(value, ensure_ascii=False, indent=2) + "\n").encode())
 
 
 def replace_folder(source: Path, target: Path) -> None:

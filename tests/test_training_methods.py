@@ -167,3 +167,7 @@ def test_the_rate_rises_stays_and_falls():
 
 def test_the_rate_falls_from_the_warm_up_on_unless_told_otherwise():
     assert [rate_factor(p, 0.2) for p in (0.1, 0.2, 0.6, 1.0)] == pytest.approx([0.5, 1.0, 0.5, 0.0])
+
+
+def test_the_rate_may_stay_to_the_end():
+    assert [rate_factor(p, 0.2, 0.0) for p in (0.1, 0.2, 1.0)] == pytest.approx([0.5, 1.0, 1.0])

@@ -39,7 +39,8 @@ class Schedule:
     """Share of the run in which the rate rises from zero."""
     decay: float = 1.0
     """Share of the run in which the rate falls to zero, at its end; all that is left after the warm-up
-    at most. Between the two it stays as it is (warm-up, stable, decay: Hu et al. 2024, MiniCPM)."""
+    at most, and 0 for a rate that does not fall. Between the two it stays as it is (warm-up, stable,
+    decay: Hu et al. 2024, MiniCPM)."""
     weight_decay: float = 0.01
     clip: float = 1.0
     betas: tuple[float, float] = (0.9, 0.98)
@@ -91,7 +92,8 @@ def rate_factor(progress: float, warmup: float, decay: float = 1.0) -> float:
     """Linear warm-up, linear decay to zero in the last ``decay``; ``progress`` runs from 0 to 1."""
     if progress < warmup:
         return progress / warmup
-    return max(0.0, min(1.0, (1.0 - progress) / min(decay, 1.0 - warmup)))
+    falling = min(decay, 1.0 - warmup)
+    return min(1.0, max(0.0, 1.0 - progress) / falling) if falling else 1.0
 
 
 def layer_depth(name: str) -> int:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from boilerplate_clf.bundle import load_bundle
+from boilerplate_clf.bundle import find_bundle, load_bundle
 from boilerplate_clf.bundle.manifest import Manifest
 from boilerplate_clf.errors import (
     BundleFormatError,
@@ -31,6 +31,47 @@ def test_the_shipped_bundle_is_small_and_whole():
 def test_manifest_round_trip():
     text = (SHIPPED / "bundle.json").read_text(encoding="utf-8")
     assert Manifest.from_json(Manifest.from_json(text).to_json()) == Manifest.from_json(text)
+
+
+def test_one_set_of_files_two_manifests():
+    fast, accurate = load_bundle(find_bundle("fast")), load_bundle(find_bundle("accurate"))
+    assert (fast.path, accurate.path) == (SHIPPED, SHIPPED)
+    assert accurate.manifest_path == SHIPPED / "accurate.json"
+    assert accurate.manifest.files == fast.manifest.files
+    assert accurate.manifest.labels == fast.manifest.labels
+    assert accurate.manifest.cascade is None is not fast.manifest.cascade
+    assert accurate.manifest.name == f"{fast.manifest.name}-accurate"
+    assert accurate.manifest.thresholds != fast.manifest.thresholds
+    assert (
+        load_bundle(SHIPPED / "bundle.json").manifest == load_bundle(find_bundle()).manifest == fast.manifest
+    )
+
+
+def test_a_folder_of_ones_own_is_found_by_its_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "accurate").mkdir()
+    assert find_bundle(tmp_path / "accurate") == tmp_path / "accurate"
+    assert find_bundle("accurate") == find_bundle(Path("accurate")) == SHIPPED / "accurate.json"
+    assert find_bundle("elsewhere") == Path("elsewhere")
+
+
+def test_the_second_manifest_is_verified_when_it_is_read(bundle, tmp_path):
+    path = bundle / "accurate.json"
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(whole.replace('"temperature": ', '"temperature": 1'), encoding="utf-8")
+    assert load_bundle(bundle).manifest_name == "bundle.json"
+    with pytest.raises(BundleIntegrityError, match="digest"):
+        load_bundle(path)
+    path.unlink()
+    (tmp_path / "other.json").write_text(whole, encoding="utf-8")
+    path.symlink_to(tmp_path / "other.json")
+    with pytest.raises(BundleIntegrityError, match="a link"):
+        load_bundle(path)
+    path.unlink()
+    with pytest.raises(BundleNotFoundError, match="no such"):
+        load_bundle(path)
+    with pytest.raises(BundleNotFoundError, match="no such folder"):
+        load_bundle(tmp_path / "other.json")  # no name of a manifest
 
 
 def test_no_folder_and_no_manifest(tmp_path):

@@ -42,13 +42,20 @@ def test_verify_says_why_a_bundle_is_refused(bundle):
     assert run("verify", bundle / "nowhere").exit_code == 2
 
 
+def test_verify_takes_the_second_manifest():
+    done = run("verify", "accurate")
+    assert done.exit_code == 0 and "de-news-small-accurate" in done.output
+    assert "accurate.json " in done.output and "bundle.json " not in done.output
+
+
 def test_verify_says_what_has_no_digest(edit_manifest):
     assert "without a digest of its own" in run("verify", edit_manifest(lambda m: None)).output
 
 
-def test_the_shipped_model_is_well():
+@pytest.mark.parametrize("model", ["fast", "accurate"])
+def test_the_shipped_model_is_well(model):
     """A model made anew needs a reference made anew."""
-    checks, facts = doctor()
+    checks, facts = doctor("--model", model)
     assert checks["self-test"][0], f"{checks['self-test'][1]}: {COMMAND}"
     assert checks["bundle"][0] and facts["ok"]
     assert {"python", "boilerplate-clf", "numpy", "onnxruntime", "tokenizers"} == facts["versions"].keys()

@@ -135,6 +135,8 @@ def test_the_first_article_is_right_but_for_two_paragraphs(classifier):
 
 
 @needs_gold
-def test_the_shipped_model_passes_its_gate():
-    done = evaluate(SHARED / "gold" / "dev.jsonl", "--gate", ROOT / "training" / "gate.json")
+@pytest.mark.parametrize(("model", "gate"), [("fast", "gate.json"), ("accurate", "gate-accurate.json")])
+def test_the_shipped_model_passes_its_gate(model, gate):
+    data = SHARED / "gold" / "dev.jsonl"
+    done = evaluate(data, "--model", model, "--gate", ROOT / "training" / gate)
     assert done.returncode == 0, done.stderr

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
 from boilerplate_clf import Classifier
+from boilerplate_clf.bundle import load_bundle
 from boilerplate_clf.errors import BoilerplateClfError, ConfigError, LeakageError, TrainingError
 from boilerplate_clf.training.config import load_config
 from boilerplate_clf.training.data import read_labelled
@@ -75,6 +76,24 @@ def test_bundle_and_pipeline_agree_on_dev(finished):
         assert report["systems"]["smoke"][view]["confusion"] == exported[view]["confusion"]
 
 
+def test_the_second_manifest_reads_everything_and_has_its_own_thresholds(finished):
+    from boilerplate_clf.evaluation.report import evaluate_model
+
+    path = finished.run / "bundle" / "accurate.json"
+    fast, accurate = load_bundle(path.parent).manifest, load_bundle(path).manifest
+    record = read_stage(finished.run / "calibrate")
+    assert fast.cascade is not None and accurate.cascade is None
+    assert accurate.files == fast.files
+    assert accurate.thresholds == record["accurate"]["thresholds"]
+    assert accurate.provenance["dev"] == record["accurate"]["dev"]
+    assert "accurate" not in fast.provenance["calibrate"]
+    report = evaluate_model(finished.config.data.dev, path)
+    measured = record["accurate"]["dev"]["int8, no cascade"]["balanced"]
+    for view in ("text", "all"):
+        assert report["systems"]["smoke-accurate"][view]["confusion"] == measured[view]["confusion"]
+    assert "## smoke-accurate" in (path.parent / "README.md").read_text(encoding="utf-8")
+
+
 def test_int8_and_fp32_are_close(finished):
     parity = read_stage(finished.run / "export")["parity"]
     assert parity["torch_to_fp32"]["largest_difference"] < 1e-3
@@ -93,6 +112,7 @@ def test_install_replaces_the_bundle(finished, tmp_path):
     target = finished.install(tmp_path)
     assert sorted(p.name for p in target.iterdir()) == [
         "README.md",
+        "accurate.json",
         "bundle.json",
         "model.onnx",
         "ngrams.npz",

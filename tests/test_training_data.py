@@ -177,6 +177,29 @@ def test_epochs_are_reproducible_and_hold_every_page_with_appeals():
         assert set(zip(document.texts, document.labels, strict=True)) <= known
 
 
+def test_scattered_lines_stand_alone_between_paragraphs_of_an_article():
+    article = page(*[(f"Satz {j}.", C) for j in range(9)])
+    lines = [page((f"Gib {i} Euro für uns.", D)) for i in range(5)] + [page(("Die Partei bekam Spenden.", C))]
+    blocks = [*lines, page((PLEA, D), ("Danke!", D))]
+    composer = Composer([], blocks, [article], C, ComposeConfig())
+    documents = composer.scattered(200, random.Random(1))
+    assert len(documents) == 200
+    for document in documents:
+        alone = [i for i, text in enumerate(document.texts) if text not in article.texts]
+        assert alone, "nothing was set into it"
+        assert {(document.texts[i],) for i in alone} <= {line.texts for line in lines}
+        for i in alone:
+            assert document.texts[i - 1] in article.texts
+            assert document.texts[i + 1] in article.texts
+    assert {len([t for t in d.texts if t not in article.texts]) for d in documents} == {1, 2, 3}
+
+
+def test_nothing_is_scattered_without_articles_or_lines():
+    article, line = page(*[(f"Satz {j}.", C) for j in range(9)]), page((PLEA, D))
+    for blocks, carriers in (([line], []), ([page((PLEA, D), ("Danke!", D))], [article])):
+        assert Composer([], blocks, carriers, C, ComposeConfig()).scattered(9, random.Random(1)) == []
+
+
 @given(st.lists(st.tuples(st.text(), st.sampled_from([C, D, "?"])), min_size=1), st.integers())
 def test_noise_keeps_labels_beside_texts(items, seed):
     document = page(*items)

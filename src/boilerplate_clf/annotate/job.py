@@ -10,15 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from boilerplate_clf.annotate.inputs import HTML, Chunk, Input, find_inputs, read_chunks
 from boilerplate_clf.annotate.layout import MANIFEST, part_name
 from boilerplate_clf.annotate.outputs import Output, Receipt
 from boilerplate_clf.annotate.records import Column, annotate
-from boilerplate_clf.bundle import Bundle
-from boilerplate_clf.bundle.manifest import MANIFEST as MODEL_MANIFEST
+from boilerplate_clf.bundle import Bundle, find_bundle
 from boilerplate_clf.errors import InputError, RunError
 from boilerplate_clf.extras import require
 from boilerplate_clf.files import sha256_file
@@ -106,7 +104,7 @@ def run_job(
     # Whatever is wrong with model and mode is found out before anything is written.
     classifier = Classifier(options.model, mode=options.mode, threads=1)
     if options.model:  # other processes may stand in other folders
-        options = replace(options, model=str(Path(options.model).resolve()))
+        options = replace(options, model=str(find_bundle(options.model).resolve()))
     target = Output(output, options.form, keep_html=not warc)
     output = target.files.unstrip_protocol(target.root)
     _begin(target, inputs, options, classifier.bundle)
@@ -144,7 +142,7 @@ def _begin(target: Output, inputs: Sequence[Input], options: JobOptions, bundle:
         RunError: it is not, or it is damaged.
     """
     plan = {
-        "options": asdict(options) | {"model": sha256_file(bundle.path / MODEL_MANIFEST)},
+        "options": asdict(options) | {"model": sha256_file(bundle.manifest_path)},
         "inputs": [asdict(source) for source in inputs],
     }
     found = _read_plan(target)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boilerplate_clf.bundle.manifest import (
+    ACCURATE,
     CARD,
     EXTENSION,
     MANIFEST,
@@ -23,6 +24,9 @@ from boilerplate_clf.limits import MAX_BUNDLE_FILE_BYTES, MAX_MANIFEST_BYTES
 SHIPPED = "de-news-small"
 """Name of the bundle that comes with the package."""
 
+NAMED_MODELS = {"fast": MANIFEST, "accurate": ACCURATE}
+"""What ``model`` may be instead of a folder -> manifest of the shipped bundle."""
+
 _NAMED = 5
 """Of the files that do not belong to a bundle, so many are named."""
 
@@ -32,6 +36,7 @@ class Bundle:
     """A verified bundle, in memory."""
 
     path: Path
+    """Its folder."""
     manifest: Manifest
     model: bytes | None
     """The encoder's ONNX file; None: the bundle has none."""
@@ -41,6 +46,12 @@ class Bundle:
     """Of the n-gram model; None: the bundle has none."""
     extension: Bundle | None = None
     """The model of the labels that were added; None: there are none."""
+    manifest_name: str = MANIFEST
+
+    @property
+    def manifest_path(self) -> Path:
+        """The file that ``manifest`` was read from."""
+        return self.path / self.manifest_name
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -102,8 +113,29 @@ def _shipped(name: str, file: str) -> Path:
     )
 
 
+def find_bundle(model: str | Path | None = None) -> Path:
+    """Return what :func:`load_bundle` takes.
+
+    Args:
+        model: folder of a bundle (or a manifest in it), or ``fast`` or ``accurate``: the shipped bundle,
+            behind its cascade or reading everything; None is ``fast``.
+
+    Raises:
+        BundleNotFoundError: the package was installed without the shipped bundle.
+    """
+    name = "fast" if model is None else str(model)
+    if name not in NAMED_MODELS:
+        return Path(name)
+    manifest = NAMED_MODELS[name]
+    folder = _shipped(SHIPPED, manifest)
+    return folder if manifest == MANIFEST else folder / manifest
+
+
 def load_bundle(path: Path) -> Bundle:
     """Read and verify the bundle in folder ``path``.
+
+    Args:
+        path: the folder, or its ``bundle.json`` or ``accurate.json``.
 
     Raises:
         BundleNotFoundError: no such folder, or no ``bundle.json`` in it.
@@ -113,23 +145,25 @@ def load_bundle(path: Path) -> Bundle:
         UnsafeModelError: the ONNX file refers to other files or foreign operators.
     """
     try:
+        if path.name in NAMED_MODELS.values() and path.is_file():
+            return _load(path.parent, None, path.name)
         return _load(path, None)
     except OSError as error:
         place, cause = error.filename or path, error.strerror or error
         raise BundleIntegrityError(f"{place}: cannot be read: {cause}") from error
 
 
-def _load(path: Path, expected: FileEntry | None) -> Bundle:
-    """Load a bundle; an extension's manifest must be the ``expected`` one."""
-    manifest_path = path / MANIFEST
+def _load(path: Path, expected: FileEntry | None, name: str = MANIFEST) -> Bundle:
+    """Load a bundle by the manifest ``name``; an extension's must be the ``expected`` one."""
+    manifest_path = path / name
     if not path.is_dir():
         raise BundleNotFoundError(f"{path}: no such folder: give the folder of a model bundle")
     if not manifest_path.is_file():
-        raise BundleNotFoundError(f"{path}: no {MANIFEST} in this folder: it is not a model bundle")
-    _refuse_links(path, MANIFEST)
+        raise BundleNotFoundError(f"{path}: no {name} in this folder: it is not a model bundle")
+    _refuse_links(path, name)
     if manifest_path.stat().st_size > MAX_MANIFEST_BYTES:
         raise BundleIntegrityError(f"{manifest_path}: larger than {MAX_MANIFEST_BYTES:,} bytes")
-    data = manifest_path.read_bytes() if expected is None else _read_verified(path, MANIFEST, expected)
+    data = manifest_path.read_bytes() if expected is None else _read_verified(path, name, expected)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -162,7 +196,7 @@ def _load(path: Path, expected: FileEntry | None) -> Bundle:
         extension = _load(path / EXTENSION, manifest.extension)
         if extension.manifest.keep_label != manifest.keep_label:
             raise BundleFormatError(f"{path}: model and extension keep different labels")
-    bundle = Bundle(path, manifest, model, tokenizer_json, ngrams, extension)
+    bundle = Bundle(path, manifest, model, tokenizer_json, ngrams, extension, name)
     if twice := [label for label in set(bundle.labels) if bundle.labels.count(label) > 1]:
         raise BundleFormatError(f"{path}: the extension adds labels that are there already: {sorted(twice)}")
     return bundle
@@ -170,7 +204,7 @@ def _load(path: Path, expected: FileEntry | None) -> Bundle:
 
 def _refuse_others(folder: Path, manifest: Manifest) -> None:
     """Refuse what ``bundle.json`` does not list; the card is for people, and never read."""
-    listed = {MANIFEST, CARD, *manifest.files, *((EXTENSION,) if manifest.extension else ())}
+    listed = {MANIFEST, ACCURATE, CARD, *manifest.files, *((EXTENSION,) if manifest.extension else ())}
     if others := sorted({item.name for item in folder.iterdir()} - listed):
         raise BundleIntegrityError(
             f"{folder}: holds {', '.join(others[:_NAMED])}, which {MANIFEST} does not list: remove what "

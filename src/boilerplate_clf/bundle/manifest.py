@@ -29,6 +29,8 @@ DIGEST = "digest"
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 
 MANIFEST = "bundle.json"
+ACCURATE = "accurate.json"
+"""A second manifest beside it, of the same files: another way to read, with thresholds of its own."""
 MODEL = "model.onnx"
 TOKENIZER = "tokenizer.json"
 NGRAMS = "ngrams.npz"
@@ -169,7 +171,7 @@ class Manifest:
                 raise BundleFormatError(f"bundle.json: 'files' lacks {needed}")
         for name in self.files:
             # A name is looked up inside the bundle's folder only.
-            if not _FILE_NAME.fullmatch(name) or name in {MANIFEST, CARD, EXTENSION}:
+            if not _FILE_NAME.fullmatch(name) or name in {MANIFEST, ACCURATE, CARD, EXTENSION}:
                 raise BundleFormatError(f"bundle.json: file name {name!r} is not allowed")
 
     def _check_cascade(self, cascade: Cascade) -> None:

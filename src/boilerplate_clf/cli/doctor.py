@@ -41,12 +41,12 @@ def doctor(
     import json
 
     from boilerplate_clf import machine
-    from boilerplate_clf.bundle import shipped_bundle
+    from boilerplate_clf.bundle import find_bundle
     from boilerplate_clf.doctor import selftest
 
     if fp32 is not None and not freeze:
         raise typer.BadParameter("--fp32 goes with --freeze")
-    folder = model or shipped_bundle()
+    folder = find_bundle(model)
     if freeze:
         typer.echo(f"wrote {selftest.freeze(folder, fp32)}", err=True)
     facts: dict[str, Any] = {

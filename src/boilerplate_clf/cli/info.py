@@ -23,10 +23,10 @@ def info(
     """
     import json
 
-    from boilerplate_clf.bundle import load_bundle, shipped_bundle
+    from boilerplate_clf.bundle import find_bundle, load_bundle
     from boilerplate_clf.bundle.manifest import EXTENSION
 
-    bundle = load_bundle(model or shipped_bundle())
+    bundle = load_bundle(find_bundle(model))
     manifest, windows = bundle.manifest, bundle.manifest.windows
     files = {name: entry.size for name, entry in manifest.files.items()}
     if bundle.extension is not None:

@@ -67,7 +67,7 @@ def serve(
       boilerplate-clf serve --port 8080 --model my-bundle --workers 4
       boilerplate-clf serve --host 0.0.0.0 --token-file /run/secrets/token
     """
-    from boilerplate_clf.bundle import load_bundle, shipped_bundle
+    from boilerplate_clf.bundle import find_bundle, load_bundle
     from boilerplate_clf.serve.server import run
 
     limits = Limits(**{field.name: context.params[field.name] for field in fields(Limits)})
@@ -81,7 +81,7 @@ def serve(
         cors_origins=tuple(cors_origin),
         limits=limits,
     )
-    load_bundle(model or shipped_bundle())  # what is wrong with it is better said here than by a worker
+    load_bundle(find_bundle(model))  # what is wrong with it is better said here than by a worker
     if read_token(settings.token_file, os.environ.get(TOKEN_VARIABLE)) is None and not _is_loopback(host):
         rule = "!" * 79
         message = (

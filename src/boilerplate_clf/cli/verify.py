@@ -33,11 +33,11 @@ def verify(
       boilerplate-clf verify
       boilerplate-clf verify my-bundle
     """
-    from boilerplate_clf.bundle import load_bundle, shipped_bundle
+    from boilerplate_clf.bundle import find_bundle, load_bundle
     from boilerplate_clf.bundle.manifest import EXTENSION
     from boilerplate_clf.inference.classifier import Classifier
 
-    folder = bundle or shipped_bundle()
+    folder = find_bundle(bundle)
     found = load_bundle(folder)
     manifest = found.manifest
     typer.echo(f"{folder}: {manifest.name} {manifest.version}, format {manifest.format_version}")
@@ -58,17 +58,22 @@ def _rows(bundle: Bundle) -> list[tuple[str, int, str]]:
     """Return name, size and what was checked of each file."""
     import json
 
-    from boilerplate_clf.bundle.manifest import CARD, DIGEST, MANIFEST, MODEL
+    from boilerplate_clf.bundle.manifest import ACCURATE, CARD, DIGEST, MODEL
 
-    path = bundle.path / MANIFEST
+    path = bundle.manifest_path
     known = DIGEST in json.loads(path.read_text(encoding="utf-8"))
     told = "well formed, its digest is right" if known else "well formed; without a digest of its own"
-    rows = [(MANIFEST, path.stat().st_size, told)]
+    rows = [(path.name, path.stat().st_size, told)]
     for name, entry in bundle.manifest.files.items():
         text = f"SHA-256 {entry.sha256[:_SHOWN]}…"
         if name == MODEL:
             text += ", no data outside the file, onnxruntime's own operators"
         rows.append((name, entry.size, text))
+    other = bundle.path / ACCURATE
+    if path != other and other.exists():
+        rows.append(
+            (ACCURATE, other.stat().st_size, "another manifest of these files: verified when it is asked for")
+        )
     card = bundle.path / CARD
     if card.exists():
         rows.append((CARD, card.stat().st_size, "for people: neither verified nor read"))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from boilerplate_clf.bundle.load import load_bundle
-from boilerplate_clf.bundle.manifest import MANIFEST, MODEL, FileEntry
+from boilerplate_clf.bundle.manifest import ACCURATE, MODEL, FileEntry
 from boilerplate_clf.errors import BundleFormatError
 from boilerplate_clf.files import atomic_write, sha256_file, write_json
 from boilerplate_clf.inference.classifier import Classifier
@@ -66,15 +66,16 @@ class Comparison:
 
 def reference_path(bundle: Path) -> Path:
     """Return where the reference of a bundle lies."""
-    folder = bundle.resolve()
-    return folder.with_name(f"{folder.name}-selftest.json")
+    path = bundle.resolve()
+    folder, kind = (path.parent, f"-{path.stem}") if path.name == ACCURATE else (path, "")
+    return folder.with_name(f"{folder.name}{kind}-selftest.json")
 
 
 def freeze(bundle: Path, fp32: Path | None = None) -> Path:
     """Write the reference of a bundle, as it scores here.
 
     Args:
-        bundle: its folder.
+        bundle: as :func:`~boilerplate_clf.bundle.load_bundle` takes it.
         fp32: the ONNX file that its own was quantised from (``export/model.fp32.onnx`` of a run).
 
     Raises:
@@ -82,7 +83,7 @@ def freeze(bundle: Path, fp32: Path | None = None) -> Path:
     """
     document = _run(bundle)
     reference: dict[str, Any] = {
-        "manifest_sha256": sha256_file(bundle / MANIFEST),
+        "manifest_sha256": sha256_file(load_bundle(bundle).manifest_path),
         "made": {"date": str(datetime.date.today()), "versions": versions(), "cpu": cpu()},
         "labels": [str(p.label) for p in document],
         "scores": _scores(document),
@@ -110,7 +111,7 @@ def compare(bundle: Path) -> Comparison | None:
         return None
     try:
         reference = json.loads(path.read_text(encoding="utf-8"))
-        if reference["manifest_sha256"] != sha256_file(bundle / MANIFEST):
+        if reference["manifest_sha256"] != sha256_file(load_bundle(bundle).manifest_path):
             raise BundleFormatError(
                 f"{path}: is of another model: freeze it anew with boilerplate-clf doctor --model {bundle} "
                 "--freeze"
@@ -148,11 +149,11 @@ def _difference(found: list[dict[str, float]], expected: list[dict[str, float]])
 
 def _with_model(bundle: Path, model: Path, target: Path) -> Path:
     """Copy a bundle, with another ONNX file."""
-    shutil.copytree(bundle, target)
+    loaded = load_bundle(bundle)
+    shutil.copytree(loaded.path, target)
     shutil.copy(model, target / MODEL)
-    manifest = load_bundle(bundle).manifest
     entry = FileEntry(sha256_file(model), model.stat().st_size)
-    manifest = replace(manifest, files={**manifest.files, MODEL: entry})
-    with atomic_write(target / MANIFEST) as stream:
+    manifest = replace(loaded.manifest, files={**loaded.manifest.files, MODEL: entry})
+    with atomic_write(target / loaded.manifest_name) as stream:
         stream.write(manifest.to_json().encode())
-    return target
+    return target / loaded.manifest_name

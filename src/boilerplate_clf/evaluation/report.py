@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from boilerplate_clf import __version__
-from boilerplate_clf.bundle.manifest import MANIFEST
 from boilerplate_clf.evaluation.baselines import KeywordBaseline, TfidfBaseline
 from boilerplate_clf.evaluation.metrics import VIEWS, describe, gold_of
 from boilerplate_clf.evaluation.plots import plot_confusion, plot_f1, plot_reliability, plot_risk_coverage
@@ -87,7 +86,7 @@ def evaluate_model(
         "model": {
             "name": classifier.info.name,
             "version": classifier.info.version,
-            "manifest_sha256": sha256_file(classifier.bundle.path / MANIFEST),
+            "manifest_sha256": sha256_file(classifier.bundle.manifest_path),
         },
         "package": __version__,
         "versions": versions(),

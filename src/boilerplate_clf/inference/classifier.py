@@ -13,7 +13,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from boilerplate_clf.bundle import Bundle, load_bundle, shipped_bundle
+from boilerplate_clf.bundle import Bundle, find_bundle, load_bundle
 from boilerplate_clf.errors import InputError, InputTooLargeError
 from boilerplate_clf.html.extract import extract
 from boilerplate_clf.inference.decide import DEFAULT_MODE, Decider, Mode
@@ -41,7 +41,9 @@ class Classifier:
     Loading takes well under a second; keep one classifier and share it, between threads too.
 
     Args:
-        model: folder of a bundle; None takes the shipped one.
+        model: folder of a bundle, or ``accurate``: the shipped one, whose encoder then reads every paragraph
+            instead of those that the n-gram model doubts, which takes several times as long. None (or
+            ``fast``) takes the shipped one.
         mode: how sure the model must be, see :class:`~boilerplate_clf.Mode`. A document can be
             decided anew in another mode without another call (:meth:`Document.rethreshold`).
         precision_target: instead of a mode: the least precision that each label shall have, as
@@ -89,7 +91,7 @@ class Classifier:
             "threads": threads,
             "cache": cache,
         }
-        self.bundle: Bundle = load_bundle(Path(model) if model is not None else shipped_bundle())
+        self.bundle: Bundle = load_bundle(find_bundle(model))
         manifest = self.bundle.manifest
         self._scorer = Scorer(self.bundle, threads, cache)
         self._labels = [as_label(name) for name in self._scorer.labels]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from boilerplate_clf.bundle.manifest import MANIFEST
 from boilerplate_clf.files import sha256_file
 from boilerplate_clf.inference.classifier import Classifier
 
@@ -42,7 +41,7 @@ class BatchCleaner:
         """Hold the arguments."""
         self.classifier, self.column, self.into = classifier, column, into
         # datasets caches by what a function looks like: another model must look different.
-        self.digest = sha256_file(classifier.bundle.path / MANIFEST)
+        self.digest = sha256_file(classifier.bundle.manifest_path)
 
     def __call__(self, batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
         """Return the new column of a batch."""

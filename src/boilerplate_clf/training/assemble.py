@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from boilerplate_clf.bundle.manifest import CARD, MANIFEST, MODEL, NGRAMS, TOKENIZER, FileEntry, Manifest
+from boilerplate_clf.bundle.manifest import (
+    ACCURATE,
+    CARD,
+    MANIFEST,
+    MODEL,
+    NGRAMS,
+    TOKENIZER,
+    FileEntry,
+    Manifest,
+)
 from boilerplate_clf.files import atomic_write, sha256_file
 from boilerplate_clf.inference.cascade import as_cascade
 from boilerplate_clf.inference.chain import as_chain
@@ -53,14 +63,43 @@ def assemble(config: PipelineConfig, run: Path, records: dict[str, dict[str, Any
         cascade=as_cascade(calibrated["cascade"]) if "cascade" in calibrated else None,
         provenance={"commit": commit(), "versions": versions(), **_provenance(records)},
     )
-    with atomic_write(bundle / MANIFEST) as stream:
-        stream.write(manifest.to_json().encode())
+    _write(bundle / MANIFEST, manifest)
+    if "accurate" in calibrated:
+        _write(bundle / ACCURATE, _reading_everything(manifest, records, calibrated["accurate"]))
     write_card(bundle / CARD, manifest, records)
+
+
+def _reading_everything(
+    manifest: Manifest, records: dict[str, dict[str, Any]], calibrated: dict[str, Any]
+) -> Manifest:
+    """Return the manifest of the same files without the cascade, as calibrated for that."""
+    beside = {key: value for key, value in records["calibrate"].items() if key not in {"accurate", "cascade"}}
+    return replace(
+        manifest,
+        name=f"{manifest.name}-accurate",
+        chain=as_chain(calibrated["chain"]),
+        thresholds=calibrated["thresholds"],
+        precision=calibrated["precision"],
+        cascade=None,
+        provenance={
+            **manifest.provenance,
+            **_provenance({**records, "calibrate": {**beside, **calibrated}}),
+        },
+    )
+
+
+def _write(path: Path, manifest: Manifest) -> None:
+    with atomic_write(path) as stream:
+        stream.write(manifest.to_json().encode())
 
 
 def _provenance(records: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return what a stranger needs to trace the model, without the long histories."""
-    left_out = {"linear": {"labels", "data"}, "finetune": {"history"}, "calibrate": {"dev", "precision"}}
+    left_out = {
+        "linear": {"labels", "data"},
+        "finetune": {"history"},
+        "calibrate": {"dev", "precision", "accurate"},
+    }
     found = {
         stage: {k: v for k, v in record.items() if k not in left_out.get(stage, ())}
         for stage, record in records.items()

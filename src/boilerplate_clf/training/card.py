@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from boilerplate_clf.bundle.manifest import Manifest
 from boilerplate_clf.files import atomic_write
+from boilerplate_clf.inference.chain import as_chain
 from boilerplate_clf.inference.decide import DEFAULT_MODE, Mode
 
 
@@ -37,6 +39,7 @@ def render_card(manifest: Manifest, records: dict[str, dict[str, Any]]) -> str:
         _calibration(manifest, records["calibrate"]),
         f"Risk and coverage ({kind}, mode best-guess, view `text`):",
         _risk_coverage(dev[kind]),
+        *_accurate(manifest, records["calibrate"]),
         *parity,
         "## How it was made",
         _training(records),
@@ -100,6 +103,21 @@ def _metrics(dev: dict[str, Any], shipped: str) -> str:
         "over publishers.",
     ]
     return "\n".join(lines)
+
+
+def _accurate(manifest: Manifest, record: dict[str, Any]) -> list[str]:
+    """Return the section on the second manifest, if there is one."""
+    if "accurate" not in record:
+        return []
+    accurate = record["accurate"]
+    fitted = replace(manifest, chain=as_chain(accurate["chain"]), thresholds=accurate["thresholds"])
+    return [
+        f"## {manifest.name}-accurate (`accurate.json`)",
+        "The same files, but the encoder reads every paragraph instead of those that the cascade asks about; "
+        "chain and thresholds are fitted to that. It takes several times as long.",
+        _metrics(accurate["dev"], next(iter(accurate["dev"]))),
+        _calibration(fitted, accurate),
+    ]
 
 
 def _risk_coverage(measured: dict[str, Any]) -> str:

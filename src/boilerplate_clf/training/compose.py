@@ -28,6 +28,8 @@ class ComposeConfig:
     """Share of the pages labelled by a teacher that an epoch shows."""
     composed_per_block: float = 1.0
     """Composed documents per authored block (each block is used about three times as often)."""
+    scattered_per_block: float = 0.0
+    """Articles with single paragraphs of blocks set into them, apart from one another, per authored block."""
     lone_per_block: float = 0.35
     """Blocks and paragraphs without any context (context dropout), per authored block."""
     noise: float = 0.08
@@ -69,6 +71,7 @@ class Composer:
         self.appeals = [block for block in blocks if self._has_appeal(block)]
         self.negatives = [block for block in blocks if not self._has_appeal(block)]
         self.blocks = list(blocks)
+        self.lines = [block for block in blocks if len(block) == 1]
         self.cut_runs = [
             _slice(page, max(0, start - 1), stop + 1)
             for page in self.with_appeals
@@ -94,6 +97,7 @@ class Composer:
             documents += [
                 self._composed(rng) for _ in range(int(len(self.blocks) * config.composed_per_block))
             ]
+        documents += self.scattered(int(len(self.blocks) * config.scattered_per_block), rng)
         documents += [self._lone(rng) for _ in range(int(len(self.blocks) * config.lone_per_block))]
         documents = [self._swap(d, rng) if rng.random() < config.name_swaps else d for d in documents]
         documents = [add_noise(document, config.noise, rng) for document in documents]
@@ -102,10 +106,7 @@ class Composer:
 
     def _composed(self, rng: random.Random) -> LabelledDocument:
         """An article with one to three blocks of appeals and up to two of hard negatives in it."""
-        carrier = rng.choice(self.carriers)
-        length = min(len(carrier), rng.randint(1, 8))
-        start = rng.randint(0, len(carrier) - length)
-        parts = [_slice(carrier, i, i + 1) for i in range(start, start + length)]
+        parts = self._stretch(rng, rng.randint(1, 8))
         insert: list[LabelledDocument] = []
         for _ in range(rng.choice((1, 1, 2, 2, 3))):
             cut = self.cut_runs and rng.random() < 0.25
@@ -120,6 +121,35 @@ class Composer:
             place = len(parts) if rng.random() < 0.5 else rng.randint(0, len(parts))
             parts.insert(place, block)
         return _join(parts)
+
+    def scattered(self, number: int, rng: random.Random) -> list[LabelledDocument]:
+        """Return articles with one to three blocks of a single paragraph in them, apart from one another.
+
+        Appeals mostly stand together, and a model learns that what stands alone is none. But extractors leave
+        single lines in the middle of an article, too.
+
+        Args:
+            number: of articles; none are made without carriers or without blocks of one paragraph.
+            rng: draws articles, lines and places.
+        """
+        if not self.lines or not self.carriers:
+            return []
+        return [self._scattered(rng) for _ in range(number)]
+
+    def _scattered(self, rng: random.Random) -> LabelledDocument:
+        article = self._stretch(rng, rng.randint(3, 10))
+        places = range(1, len(article))
+        chosen = rng.sample(places, min(len(places), rng.choice((1, 1, 2, 3))))
+        for place in sorted(chosen, reverse=True):
+            article.insert(place, rng.choice(self.lines))
+        return _join(article)
+
+    def _stretch(self, rng: random.Random, most: int) -> list[LabelledDocument]:
+        """Return up to ``most`` consecutive paragraphs of an article, one by one."""
+        carrier = rng.choice(self.carriers)
+        length = min(len(carrier), most)
+        start = rng.randint(0, len(carrier) - length)
+        return [_slice(carrier, i, i + 1) for i in range(start, start + length)]
 
     def _lone(self, rng: random.Random) -> LabelledDocument:
         """A block by itself, or one longer paragraph of it."""

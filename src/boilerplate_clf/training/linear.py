@@ -27,6 +27,8 @@ class LinearConfig:
     """scikit-learn's ``C``."""
     class_weight_power: float = 0.0
     """Labels count by their frequency to minus this power: 0, all paragraphs alike; 1, all labels alike."""
+    scattered_per_block: float = 0.0
+    """Articles with single paragraphs of blocks set into them that are added, per authored block."""
     max_iter: int = 200
     weight: float = 1.0
     """Of its log probabilities when they are added to the encoder's logits; 0 leaves it out."""

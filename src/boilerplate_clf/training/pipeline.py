@@ -9,6 +9,7 @@ and is skipped when that folder says that it is done; a killed stage goes on fro
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -38,6 +39,7 @@ from boilerplate_clf.training import export as exporting
 from boilerplate_clf.training.assemble import BUNDLE, assemble
 from boilerplate_clf.training.batches import Featurizer, typical_inputs
 from boilerplate_clf.training.calibrate import ChainFit, affinities, calibrate, describe_modes
+from boilerplate_clf.training.compose import Composer
 from boilerplate_clf.training.config import PipelineConfig
 from boilerplate_clf.training.corpus import sample_texts
 from boilerplate_clf.training.data import LabelledDocument, count_labels, read_labelled, write_labelled
@@ -151,8 +153,12 @@ class Pipeline:
         if not config.weight:
             finish_stage(folder, asdict(config))
             return
-        pages, blocks, _, facts = self._training_data
-        scorer = fit_linear(pages + blocks, self.config.labels, config)
+        pages, blocks, carriers, facts = self._training_data
+        tuning = self.config.finetune
+        composer = Composer(pages, blocks, carriers, self.config.keep_label, tuning.compose)
+        number = int(len(blocks) * config.scattered_per_block)
+        scattered = composer.scattered(number, random.Random(tuning.seed))
+        scorer = fit_linear(pages + blocks + scattered, self.config.labels, config)
         with atomic_write(folder / NGRAMS) as stream:
             stream.write(scorer.to_bytes())
         dev = self._dev(self.config.labels)
@@ -277,23 +283,32 @@ class Pipeline:
             kind: joined_logits(texts, len(labels), encoder, ngrams, weight, cascade, place)
             for kind, encoder in encoders.items()
         }
-        if cascade is not None:
-            logits["int8, no cascade"] = joined_logits(
-                texts, len(labels), encoders["int8"], ngrams, weight, None, place
-            )
         config = self.config.calibrate
-        shipped = np.concatenate(next(iter(logits.values())))  # the others are measured beside it only
-        result = calibrate(shipped, lengths, gold, affinity, keep, config)
-        chain = Chain(**result["chain"])
-        decider = Decider(tuple(labels), place, result["thresholds"])
-        metrics = {}
-        for kind, joined in logits.items():
-            scores = chain.flat_marginals(np.concatenate(joined), lengths)[gold.decided]
-            metrics[kind] = describe_modes(gold, scores, decider)
-        dev_sha256 = sha256_file(self.config.data.dev)
-        if cascade is not None:
+
+        def fitted(among: dict[str, list[npt.NDArray[np.float32]]]) -> dict[str, Any]:
+            """Fit to the first of them; the others are measured beside it only."""
+            flat = {kind: np.concatenate(parts) for kind, parts in among.items()}
+            result = calibrate(next(iter(flat.values())), lengths, gold, affinity, keep, config)
+            chain, decider = Chain(**result["chain"]), Decider(tuple(labels), place, result["thresholds"])
+            result["dev"] = {
+                kind: describe_modes(gold, chain.flat_marginals(part, lengths)[gold.decided], decider)
+                for kind, part in flat.items()
+            }
+            return result
+
+        if cascade is None:
+            result = fitted(logits)
+        else:
+            every = {
+                f"{kind}, no cascade": joined_logits(texts, len(labels), encoder, ngrams, weight, None, place)
+                for kind, encoder in encoders.items()
+            }
+            first = next(iter(every))
+            result = fitted({**logits, first: every[first]})
             result["cascade"] = asdict(cascade)
-        finish_stage(folder, asdict(config), dev_sha256=dev_sha256, dev=metrics, **result)
+            result["accurate"] = fitted(every)
+        dev_sha256 = sha256_file(self.config.data.dev)
+        finish_stage(folder, asdict(config), dev_sha256=dev_sha256, **result)
 
     def card(self) -> None:
         """Put the bundle together, and the encoder, each with its card."""

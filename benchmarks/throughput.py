@@ -146,15 +146,18 @@ def steady(pages: Sequence[Page], kept: Sequence[Page], threads: int, rounds: in
 
     classifier, cached = Classifier(threads=threads, cache=0), Classifier(threads=threads)
     markup, plain = [marked_up(page) for page in pages], [bare(page) for page in pages]
+    accurate = Classifier("accurate", threads=threads, cache=0)
     main_text = [marked_up(text) for text in kept]
     chunks = [pages[i : i + 32] for i in range(0, len(pages), 32)]
     systems: dict[str, tuple[Callable[[Any], object], Sequence[Any]]] = {
         OURS: (classifier.predict, pages),
         BATCH: (lambda some: list(classifier.predict_batch(some)), chunks),
         f"{OURS}, pages met before": (cached.predict, pages),
+        f"{OURS}, accurate": (accurate.predict, pages),
         EXTRACTOR: (trafilatura.extract, markup),
         "trafilatura, bare": (trafilatura.extract, plain),
         f"{OURS}, {MAIN}": (classifier.predict, kept),
+        f"{OURS}, accurate, {MAIN}": (accurate.predict, kept),
         f"trafilatura, {MAIN}": (trafilatura.extract, main_text),
         "TF-IDF + logistic regression": (tfidf(), pages),
         "transformers pipeline, our encoder": (pipeline_of("ours", threads), pages[: slow_pages * 4]),

@@ -19,7 +19,7 @@ from boilerplate_clf.labels import LABELS
 from boilerplate_clf.training.compose import ComposeConfig, Composer
 from boilerplate_clf.training.config import load_config
 from boilerplate_clf.training.corpus import iter_documents
-from boilerplate_clf.training.data import LabelledDocument, read_labelled, runs_of_appeals
+from boilerplate_clf.training.data import LabelledDocument, count_labels, read_labelled, runs_of_appeals
 from boilerplate_clf.training.leakage import find_leaks, shingles, without_leaks
 from boilerplate_clf.training.noise import NameSwap, add_noise
 from boilerplate_clf.training.selftrain import SelfTrainingConfig, label_pages, teacher_scores
@@ -27,7 +27,7 @@ from boilerplate_clf.training.selftrain import SelfTrainingConfig, label_pages, 
 from .conftest import ROOT, SHARED, needs_gold
 
 AUTHORED = ROOT / "training" / "data"
-NAMES = ("blocks.jsonl", "pages.jsonl")
+NAMES = ("blocks.jsonl", "lines.jsonl", "pages.jsonl", "pages-rehearsal.jsonl")
 PLEA = "Unsere kleine Redaktion lebt davon, dass Menschen wie Sie freiwillig etwas für die Arbeit geben."
 
 
@@ -127,6 +127,19 @@ def test_near_duplicates_are_found_and_taken_out():
         training[0].texts,
         ("Vorher.", "Jetzt spenden"),
     ]
+
+
+def test_no_line_of_the_benchmark_is_in_the_training_data():
+    lines = json.loads((ROOT / "benchmarks" / "lone_lines.json").read_text(encoding="utf-8"))["lines"]
+    tested = {line.casefold() for group in lines.values() for line in group}
+    trained = {t.casefold() for name in NAMES for d in read_labelled(AUTHORED / name) for t in d.texts}
+    assert len(tested) == 100 and not tested & trained
+
+
+def test_lone_lines_are_single_paragraphs():
+    lines = read_labelled(AUTHORED / "lines.jsonl", LABELS)
+    assert all(len(line) == 1 for line in lines)
+    assert min(count_labels(lines).values()) >= 300
 
 
 @needs_gold

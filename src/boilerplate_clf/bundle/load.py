@@ -157,7 +157,8 @@ def _load(path: Path, expected: FileEntry | None, name: str = MANIFEST) -> Bundl
     """Load a bundle by the manifest ``name``; an extension's must be the ``expected`` one."""
     manifest_path = path / name
     if not path.is_dir():
-        raise BundleNotFoundError(f"{path}: no such folder: give the folder of a model bundle")
+        names = " or ".join(NAMED_MODELS)
+        raise BundleNotFoundError(f"{path}: no such folder: give the folder of a model bundle, or {names}")
     if not manifest_path.is_file():
         raise BundleNotFoundError(f"{path}: no {name} in this folder: it is not a model bundle")
     _refuse_links(path, name)

@@ -48,6 +48,7 @@ openapi: .venv-test/installed
 model: teacher
 	.venv-test/bin/boilerplate-clf pipeline all --config configs/shipped.yaml --run $(RUN) --install models
 	.venv-test/bin/boilerplate-clf doctor --freeze --fp32 $(RUN)/export/model.fp32.onnx
+	.venv-test/bin/boilerplate-clf doctor --model accurate --freeze --fp32 $(RUN)/export/model.fp32.onnx
 
 # What the shipped model learns from.
 teacher: .venv-test/installed
@@ -62,6 +63,7 @@ evaluate: .venv-test/installed
 		--train $(SHARED)/gold/wikimedia_banners.jsonl --train training/data/blocks.jsonl \
 		--train training/data/pages.jsonl --train training/data/pages-rehearsal.jsonl \
 		--output runs/evaluation
+	.venv-test/bin/boilerplate-clf evaluate $(SHARED)/gold/dev.jsonl --model accurate --gate training/gate-accurate.json
 
 .venv-release/installed: requirements-release.txt
 	$(PYTHON) -m venv .venv-release

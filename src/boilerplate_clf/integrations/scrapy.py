@@ -6,7 +6,7 @@ In ``settings.py``::
     BOILERPLATE_CLF_FIELD = "text"         # a text or a list of paragraphs; this is the default
     BOILERPLATE_CLF_REMOVED = "removed"    # field for what was taken out; left out by default
     BOILERPLATE_CLF_MODE = "careful"       # default: balanced
-    BOILERPLATE_CLF_MODEL = "my-bundle"    # default: the shipped model
+    BOILERPLATE_CLF_MODEL = "accurate"     # or the folder of a bundle; default: the shipped model
 """
 
 from __future__ import annotations

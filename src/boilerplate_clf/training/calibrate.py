@@ -273,6 +273,35 @@ def calibrate(
     }
 
 
+def calibrate_and_measure(
+    kinds: Mapping[str, Sequence[npt.NDArray[Any]]],
+    lengths: Sequence[int],
+    gold: Gold,
+    affinity: Floats,
+    keep_label: str,
+    config: CalibrateConfig,
+) -> dict[str, Any]:
+    """Fit to the first of several models, and measure all of them with that, as ``dev``.
+
+    Args:
+        kinds: name of each model -> ``(paragraphs, labels)`` logits of each document.
+        lengths: as of :func:`calibrate`, like all that follow.
+        gold: labels.
+        affinity: of the training data.
+        keep_label: what a doubtful paragraph falls back to.
+        config: limits and folds.
+    """
+    flat = {kind: np.concatenate(parts) for kind, parts in kinds.items()}
+    result = calibrate(next(iter(flat.values())), lengths, gold, affinity, keep_label, config)
+    chain = Chain(**result["chain"])
+    decider = Decider(gold.labels, gold.labels.index(keep_label), result["thresholds"])
+    result["dev"] = {
+        kind: describe_modes(gold, chain.flat_marginals(part, lengths)[gold.decided], decider)
+        for kind, part in flat.items()
+    }
+    return result
+
+
 def describe_modes(gold: Gold, scores: Floats, decider: Decider) -> dict[str, dict[str, Any]]:
     """Return mode -> view -> figures.
 

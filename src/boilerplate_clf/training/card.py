@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from boilerplate_clf.bundle.manifest import Manifest
+from boilerplate_clf.bundle.manifest import ACCURATE, MANIFEST, Manifest
 from boilerplate_clf.files import atomic_write
 from boilerplate_clf.inference.chain import as_chain
 from boilerplate_clf.inference.decide import DEFAULT_MODE, Mode
@@ -112,11 +112,11 @@ def _accurate(manifest: Manifest, record: dict[str, Any]) -> list[str]:
     accurate = record["accurate"]
     fitted = replace(manifest, chain=as_chain(accurate["chain"]), thresholds=accurate["thresholds"])
     return [
-        f"## {manifest.name}-accurate (`accurate.json`)",
+        f"## {manifest.name}-accurate (`{ACCURATE}`)",
         "The same files, but the encoder reads every paragraph instead of those that the cascade asks about; "
         "chain and thresholds are fitted to that. It takes several times as long.",
         _metrics(accurate["dev"], next(iter(accurate["dev"]))),
-        _calibration(fitted, accurate),
+        _calibration(fitted, accurate, ACCURATE),
     ]
 
 
@@ -127,13 +127,13 @@ def _risk_coverage(measured: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _calibration(manifest: Manifest, record: dict[str, Any]) -> str:
+def _calibration(manifest: Manifest, record: dict[str, Any], file: str = MANIFEST) -> str:
     honest = record["cross_validated"]
     chain = manifest.chain
     bias = chain.bias[manifest.labels.index(manifest.keep_label)] if chain.bias else 0.0
     lines = [
         f"Temperature {chain.temperature:.3f}, bias of {manifest.keep_label} {bias:g}, transitions in "
-        f"`bundle.json`; ECE with all of them fitted on other publishers {honest['ece']:.3f}.",
+        f"`{file}`; ECE with all of them fitted on other publishers {honest['ece']:.3f}.",
         "",
         "| mode | thresholds | macro-F1 | content flagged | appeals found |",
         "|---|---|---|---|---|",

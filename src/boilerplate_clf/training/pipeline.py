@@ -28,8 +28,6 @@ from boilerplate_clf.evaluation.metrics import VIEWS, describe, gold_of
 from boilerplate_clf.extras import require
 from boilerplate_clf.files import atomic_write, replace_folder, sha256_file
 from boilerplate_clf.inference.cascade import Cascade
-from boilerplate_clf.inference.chain import Chain
-from boilerplate_clf.inference.decide import Decider
 from boilerplate_clf.inference.encoder import Encoder
 from boilerplate_clf.inference.ngrams import NgramScorer
 from boilerplate_clf.inference.scorer import joined_logits
@@ -38,7 +36,7 @@ from boilerplate_clf.inference.windows import WindowConfig
 from boilerplate_clf.training import export as exporting
 from boilerplate_clf.training.assemble import BUNDLE, assemble
 from boilerplate_clf.training.batches import Featurizer, typical_inputs
-from boilerplate_clf.training.calibrate import ChainFit, affinities, calibrate, describe_modes
+from boilerplate_clf.training.calibrate import ChainFit, affinities, calibrate_and_measure
 from boilerplate_clf.training.compose import Composer
 from boilerplate_clf.training.config import PipelineConfig
 from boilerplate_clf.training.corpus import sample_texts
@@ -283,32 +281,20 @@ class Pipeline:
             kind: joined_logits(texts, len(labels), encoder, ngrams, weight, cascade, place)
             for kind, encoder in encoders.items()
         }
-        config = self.config.calibrate
-
-        def fitted(among: dict[str, list[npt.NDArray[np.float32]]]) -> dict[str, Any]:
-            """Fit to the first of them; the others are measured beside it only."""
-            flat = {kind: np.concatenate(parts) for kind, parts in among.items()}
-            result = calibrate(next(iter(flat.values())), lengths, gold, affinity, keep, config)
-            chain, decider = Chain(**result["chain"]), Decider(tuple(labels), place, result["thresholds"])
-            result["dev"] = {
-                kind: describe_modes(gold, chain.flat_marginals(part, lengths)[gold.decided], decider)
-                for kind, part in flat.items()
-            }
-            return result
-
+        dev_facts = (lengths, gold, affinity, keep, self.config.calibrate)
         if cascade is None:
-            result = fitted(logits)
+            result = calibrate_and_measure(logits, *dev_facts)
         else:
             every = {
                 f"{kind}, no cascade": joined_logits(texts, len(labels), encoder, ngrams, weight, None, place)
                 for kind, encoder in encoders.items()
             }
             first = next(iter(every))
-            result = fitted({**logits, first: every[first]})
+            result = calibrate_and_measure({**logits, first: every[first]}, *dev_facts)
             result["cascade"] = asdict(cascade)
-            result["accurate"] = fitted(every)
+            result["accurate"] = calibrate_and_measure(every, *dev_facts)
         dev_sha256 = sha256_file(self.config.data.dev)
-        finish_stage(folder, asdict(config), dev_sha256=dev_sha256, **result)
+        finish_stage(folder, asdict(self.config.calibrate), dev_sha256=dev_sha256, **result)
 
     def card(self) -> None:
         """Put the bundle together, and the encoder, each with its card."""

@@ -153,10 +153,8 @@ def test_usage_errors():
     assert run("nonsense").returncode == 2
     done = run("predict", EXAMPLE, "--model", "nowhere")
     assert done.returncode == 2
-    assert (
-        done.stderr.decode()
-        == "boilerplate-clf: nowhere: no such folder: give the folder of a model bundle\n"
-    )
+    advice = "give the folder of a model bundle, or fast or accurate"
+    assert done.stderr.decode() == f"boilerplate-clf: nowhere: no such folder: {advice}\n"
 
 
 def test_output_is_untouched_when_the_run_fails(tmp_path):

@@ -140,3 +140,19 @@ def test_the_shipped_model_passes_its_gate(model, gate):
     data = SHARED / "gold" / "dev.jsonl"
     done = evaluate(data, "--model", model, "--gate", ROOT / "training" / gate)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("model", ["fast", "accurate"])
+def test_most_appeals_that_stand_alone_are_found(model):
+    """Figures of docs/trust.md, to within a few points: other processors may round otherwise."""
+    script = ROOT / "benchmarks" / "lone_lines.py"
+    done = subprocess.run(
+        [sys.executable, script, "--model", model, "--threads", "1"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (row,) = (line for line in done.stdout.splitlines() if line.startswith("| balanced"))
+    *found, flagged, article = (float(cell.strip(" %")) for cell in row.split("|")[2:-1])
+    assert len(found) == 3 and min(found) >= 65
+    assert flagged <= 1 and article <= 0.1

@@ -43,6 +43,7 @@ WHERE = {
     r"docs/trust.md: boilerplate-clf doctor .* --freeze .*": "tests/test_doctor.py",
     r"docs/trust.md: python benchmarks/fuzz.py .*": "tests/test_hostile.py: for less long",
     r"docs/trust.md: python benchmarks/(mutants|soak).py.*": "takes hours",
+    r"docs/trust.md: python benchmarks/lone_lines.py .*": "tests/test_evaluate.py",
     r"docs/trust.md: python benchmarks/(robustness|content).py .*": "the data are not in this repository",
     r"training/README.md: .* -m boilerplate_clf.training.pretrain .*": "tests/test_pipeline.py: takes hours",
     r"(CONTRIBUTING|docs/release).md: .*": "for developers: what they run is what CI runs",

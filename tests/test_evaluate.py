@@ -142,12 +142,11 @@ def test_the_shipped_model_passes_its_gate(model, gate):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("model", ["fast", "accurate"])
-def test_most_appeals_that_stand_alone_are_found(model):
+def test_most_appeals_that_stand_alone_are_found():
     """Figures of docs/trust.md, to within a few points: other processors may round otherwise."""
     script = ROOT / "benchmarks" / "lone_lines.py"
     done = subprocess.run(
-        [sys.executable, script, "--model", model, "--threads", "1"],
+        [sys.executable, script, "--threads", "1"],
         capture_output=True,
         text=True,
         check=True,

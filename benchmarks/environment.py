@@ -6,6 +6,7 @@ import datetime
 import os
 from pathlib import Path
 
+from boilerplate_clf.bundle import manifest_path
 from boilerplate_clf.files import sha256_file
 from boilerplate_clf.machine import cpu, versions
 
@@ -23,6 +24,6 @@ def about(command: str, data: Path | None = None, model: Path | None = None) -> 
     if data is not None:
         text += f" Data: `{data.name}`, SHA-256 `{sha256_file(data)[:_SHOWN]}…`."
     if model is not None:
-        manifest = sha256_file(model if model.is_file() else model / "bundle.json")[:_SHOWN]
+        manifest = sha256_file(manifest_path(model))[:_SHOWN]
         text += f" Model: `{model.name}`, SHA-256 of its manifest `{manifest}…`."
     return text

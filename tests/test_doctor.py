@@ -127,6 +127,15 @@ def test_references_that_are_none(referred, edit, message):
     assert ok is False and message in text and "freeze it anew" in text
 
 
+def test_each_manifest_has_a_reference_beside_the_folder():
+    place = SHIPPED.parent
+    assert selftest.reference_path(SHIPPED) == place / "de-news-small-selftest.json"
+    assert selftest.reference_path(SHIPPED / "bundle.json") == selftest.reference_path(SHIPPED)
+    assert (
+        selftest.reference_path(SHIPPED / "accurate.json") == place / "de-news-small-accurate-selftest.json"
+    )
+
+
 def test_without_a_reference_and_with_a_new_one(bundle):
     assert doctor("--model", bundle)[0]["self-test"][0] is None
     done = run("doctor", "--model", bundle, "--freeze", "--fp32", bundle / "model.onnx")

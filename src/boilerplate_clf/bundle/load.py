@@ -131,6 +131,11 @@ def find_bundle(model: str | Path | None = None) -> Path:
     return folder if manifest == MANIFEST else folder / manifest
 
 
+def manifest_path(path: Path) -> Path:
+    """Return the manifest that :func:`load_bundle` reads of a folder, or of a manifest in it."""
+    return path if path.name in NAMED_MODELS.values() and path.is_file() else path / MANIFEST
+
+
 def load_bundle(path: Path) -> Bundle:
     """Read and verify the bundle in folder ``path``.
 
@@ -145,9 +150,8 @@ def load_bundle(path: Path) -> Bundle:
         UnsafeModelError: the ONNX file refers to other files or foreign operators.
     """
     try:
-        if path.name in NAMED_MODELS.values() and path.is_file():
-            return _load(path.parent, None, path.name)
-        return _load(path, None)
+        manifest = manifest_path(path)
+        return _load(manifest.parent, None, manifest.name)
     except OSError as error:
         place, cause = error.filename or path, error.strerror or error
         raise BundleIntegrityError(f"{place}: cannot be read: {cause}") from error

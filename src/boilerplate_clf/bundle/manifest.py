@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from boilerplate_clf.errors import BundleFormatError, BundleIntegrityError
-from boilerplate_clf.files import sha256_bytes
+from boilerplate_clf.files import atomic_write, sha256_bytes
 from boilerplate_clf.inference.cascade import Cascade, as_cascade
 from boilerplate_clf.inference.chain import Chain, as_chain
 from boilerplate_clf.inference.decide import TUNED_MODES
@@ -81,6 +82,11 @@ class Manifest:
         """Return the text of ``bundle.json``, with a digest of itself as its last field."""
         value = json.loads(json.dumps(asdict(self)))
         return json.dumps(value | {DIGEST: _digest(value)}, ensure_ascii=False, indent=2) + "\n"
+
+    def write(self, path: Path) -> None:
+        """Write the text of ``bundle.json`` to ``path``, atomically."""
+        with atomic_write(path) as stream:
+            stream.write(self.to_json().encode())
 
     @classmethod
     def from_json(cls, text: str) -> Manifest:

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from boilerplate_clf.bundle.load import load_bundle
-from boilerplate_clf.bundle.manifest import ACCURATE, MODEL, FileEntry
+from boilerplate_clf.bundle.load import load_bundle, manifest_path
+from boilerplate_clf.bundle.manifest import MANIFEST, MODEL, FileEntry
 from boilerplate_clf.errors import BundleFormatError
-from boilerplate_clf.files import atomic_write, sha256_file, write_json
+from boilerplate_clf.files import sha256_file, write_json
 from boilerplate_clf.inference.classifier import Classifier
 from boilerplate_clf.inference.document import Document
 from boilerplate_clf.machine import cpu, versions
@@ -66,9 +66,9 @@ class Comparison:
 
 def reference_path(bundle: Path) -> Path:
     """Return where the reference of a bundle lies."""
-    path = bundle.resolve()
-    folder, kind = (path.parent, f"-{path.stem}") if path.name == ACCURATE else (path, "")
-    return folder.with_name(f"{folder.name}{kind}-selftest.json")
+    manifest = manifest_path(bundle.resolve())
+    kind = "" if manifest.name == MANIFEST else f"-{manifest.stem}"
+    return manifest.parent.with_name(f"{manifest.parent.name}{kind}-selftest.json")
 
 
 def freeze(bundle: Path, fp32: Path | None = None) -> Path:
@@ -83,7 +83,7 @@ def freeze(bundle: Path, fp32: Path | None = None) -> Path:
     """
     document = _run(bundle)
     reference: dict[str, Any] = {
-        "manifest_sha256": sha256_file(load_bundle(bundle).manifest_path),
+        "manifest_sha256": sha256_file(manifest_path(bundle)),
         "made": {"date": str(datetime.date.today()), "versions": versions(), "cpu": cpu()},
         "labels": [str(p.label) for p in document],
         "scores": _scores(document),
@@ -111,7 +111,7 @@ def compare(bundle: Path) -> Comparison | None:
         return None
     try:
         reference = json.loads(path.read_text(encoding="utf-8"))
-        if reference["manifest_sha256"] != sha256_file(load_bundle(bundle).manifest_path):
+        if reference["manifest_sha256"] != sha256_file(manifest_path(bundle)):
             raise BundleFormatError(
                 f"{path}: is of another model: freeze it anew with boilerplate-clf doctor --model {bundle} "
                 "--freeze"
@@ -154,6 +154,5 @@ def _with_model(bundle: Path, model: Path, target: Path) -> Path:
     shutil.copy(model, target / MODEL)
     entry = FileEntry(sha256_file(model), model.stat().st_size)
     manifest = replace(loaded.manifest, files={**loaded.manifest.files, MODEL: entry})
-    with atomic_write(target / loaded.manifest_name) as stream:
-        stream.write(manifest.to_json().encode())
+    manifest.write(target / loaded.manifest_name)
     return target / loaded.manifest_name

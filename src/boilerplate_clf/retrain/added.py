@@ -20,7 +20,7 @@ from boilerplate_clf.bundle.manifest import CARD, MANIFEST, MODEL, NGRAMS, TOKEN
 from boilerplate_clf.errors import TrainingError
 from boilerplate_clf.evaluation.metrics import gold_of
 from boilerplate_clf.extras import require
-from boilerplate_clf.files import atomic_write, sha256_bytes
+from boilerplate_clf.files import sha256_bytes
 from boilerplate_clf.inference.chain import as_chain
 from boilerplate_clf.inference.decide import DEFAULT_MODE
 from boilerplate_clf.inference.encoder import Encoder
@@ -124,8 +124,7 @@ def fit_added(
             "cross_validated": fitted["cross_validated"],
         },
     )
-    with atomic_write(folder / MANIFEST) as stream:
-        stream.write(manifest.to_json().encode())
+    manifest.write(folder / MANIFEST)
     kind = "An n-gram model, and a linear head on that model's encoder" if encoder else "An n-gram model"
     worth = fitted["cross_validated"][DEFAULT_MODE]
     (folder / CARD).write_text(

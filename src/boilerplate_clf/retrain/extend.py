@@ -9,7 +9,7 @@ from pathlib import Path
 from boilerplate_clf.bundle.load import Bundle, load_bundle, shipped_bundle
 from boilerplate_clf.bundle.manifest import CARD, EXTENSION, MANIFEST, FileEntry
 from boilerplate_clf.errors import DataError
-from boilerplate_clf.files import atomic_write, sha256_file
+from boilerplate_clf.files import sha256_file
 
 SHIPPED_BASE = "shipped"
 """Name of what comes with the package, as ``base``: its encoder, or with ``extend`` its bundle."""
@@ -48,8 +48,7 @@ def join(bundle: Bundle, extension: Path, target: Path, name: str) -> None:
     entry = FileEntry(sha256_file(written), written.stat().st_size)
     before = f"{bundle.manifest.name} {bundle.manifest.version}"
     manifest = replace(bundle.manifest, name=name, version="1", extension=entry)
-    with atomic_write(target / MANIFEST) as stream:
-        stream.write(manifest.to_json().encode())
+    manifest.write(target / MANIFEST)
     joined = load_bundle(target)
     added = ", ".join(f"`{label}`" for label in joined.labels if label not in bundle.labels)
     (target / CARD).write_text(

@@ -17,7 +17,7 @@ from boilerplate_clf.bundle.manifest import (
     FileEntry,
     Manifest,
 )
-from boilerplate_clf.files import atomic_write, sha256_file
+from boilerplate_clf.files import sha256_file
 from boilerplate_clf.inference.cascade import as_cascade
 from boilerplate_clf.inference.chain import as_chain
 from boilerplate_clf.training.card import write_card
@@ -63,9 +63,9 @@ def assemble(config: PipelineConfig, run: Path, records: dict[str, dict[str, Any
         cascade=as_cascade(calibrated["cascade"]) if "cascade" in calibrated else None,
         provenance={"commit": commit(), "versions": versions(), **_provenance(records)},
     )
-    _write(bundle / MANIFEST, manifest)
+    manifest.write(bundle / MANIFEST)
     if "accurate" in calibrated:
-        _write(bundle / ACCURATE, _reading_everything(manifest, records, calibrated["accurate"]))
+        _reading_everything(manifest, records, calibrated["accurate"]).write(bundle / ACCURATE)
     write_card(bundle / CARD, manifest, records)
 
 
@@ -73,7 +73,7 @@ def _reading_everything(
     manifest: Manifest, records: dict[str, dict[str, Any]], calibrated: dict[str, Any]
 ) -> Manifest:
     """Return the manifest of the same files without the cascade, as calibrated for that."""
-    beside = {key: value for key, value in records["calibrate"].items() if key not in {"accurate", "cascade"}}
+    beside = {key: value for key, value in records["calibrate"].items() if key != "cascade"}
     return replace(
         manifest,
         name=f"{manifest.name}-accurate",
@@ -86,11 +86,6 @@ def _reading_everything(
             **_provenance({**records, "calibrate": {**beside, **calibrated}}),
         },
     )
-
-
-def _write(path: Path, manifest: Manifest) -> None:
-    with atomic_write(path) as stream:
-        stream.write(manifest.to_json().encode())
 
 
 def _provenance(records: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -60,7 +60,11 @@ def test_the_second_manifest_is_verified_when_it_is_read(bundle, tmp_path):
     whole = path.read_text(encoding="utf-8")
     path.write_text(whole.replace('"temperature": ', '"temperature": 1'), encoding="utf-8")
     assert load_bundle(bundle).manifest_name == "bundle.json"
-    with pytest.raises(BundleIntegrityError, match="digest"):
+    with pytest.raises(BundleIntegrityError, match=r"accurate\.json: altered: its digest"):
+        load_bundle(path)
+    path.write_text(whole, encoding="utf-8")
+    (bundle / "ngrams.npz").write_bytes(b"")
+    with pytest.raises(BundleIntegrityError, match=r"ngrams\.npz: 0 bytes, but accurate\.json says"):
         load_bundle(path)
     path.unlink()
     (tmp_path / "other.json").write_text(whole, encoding="utf-8")
@@ -124,7 +128,7 @@ def test_a_threshold_altered_is_refused(bundle):
     value = json.loads(path.read_text())
     value["thresholds"]["balanced"]["comment_policy"] = 0.025
     path.write_text(json.dumps(value))
-    with pytest.raises(BundleIntegrityError, match=r"bundle\.json is altered"):
+    with pytest.raises(BundleIntegrityError, match=r"bundle\.json: altered"):
         load_bundle(bundle)
 
 

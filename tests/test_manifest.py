@@ -146,7 +146,7 @@ def test_an_extension_is_listed():
 
 def test_what_is_no_manifest_of_this_release():
     for text in ("[]", "3", "null", '"x"'):
-        with pytest.raises(BundleFormatError, match="is not an object"):
+        with pytest.raises(BundleFormatError, match="not an object"):
             Manifest.from_json(text)
     refused(lambda m: m.update(format_version=4), "has format version 4, this release reads 3")
     refused(lambda m: m.update(colour="red", shape=1), "has unknown fields colour, shape")

@@ -168,7 +168,7 @@ def _load(path: Path, expected: FileEntry | None, name: str = MANIFEST) -> Bundl
     _refuse_links(path, name)
     if manifest_path.stat().st_size > MAX_MANIFEST_BYTES:
         raise BundleIntegrityError(f"{manifest_path}: larger than {MAX_MANIFEST_BYTES:,} bytes")
-    data = manifest_path.read_bytes() if expected is None else _read_verified(path, name, expected)
+    data = manifest_path.read_bytes() if expected is None else _read_verified(path, name, expected, MANIFEST)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -176,16 +176,16 @@ def _load(path: Path, expected: FileEntry | None, name: str = MANIFEST) -> Bundl
     try:
         manifest = Manifest.from_json(text)
     except BundleError as error:
-        raise type(error)(f"{path}: {error}") from error
-    _refuse_others(path, manifest)
-    contents = {name: _read_verified(path, name, entry) for name, entry in manifest.files.items()}
+        raise type(error)(f"{manifest_path}: {error}") from error
+    _refuse_others(path, manifest, name)
+    contents = {file: _read_verified(path, file, entry, name) for file, entry in manifest.files.items()}
     model, tokenizer_json = None, ""
     if manifest.windows is not None:
         model = contents[MODEL]
         check_onnx(model, str(path / MODEL))
         if (width := output_width(model)) not in (None, len(manifest.labels)):
             raise BundleFormatError(
-                f"{path / MODEL}: gives {width} scores a paragraph, but {MANIFEST} has "
+                f"{path / MODEL}: gives {width} scores a paragraph, but {name} has "
                 f"{len(manifest.labels)} labels"
             )
         try:
@@ -207,12 +207,12 @@ def _load(path: Path, expected: FileEntry | None, name: str = MANIFEST) -> Bundl
     return bundle
 
 
-def _refuse_others(folder: Path, manifest: Manifest) -> None:
-    """Refuse what ``bundle.json`` does not list; the card is for people, and never read."""
+def _refuse_others(folder: Path, manifest: Manifest, name: str) -> None:
+    """Refuse what the manifest called ``name`` does not list; the card is for people, and never read."""
     listed = {MANIFEST, ACCURATE, CARD, *manifest.files, *((EXTENSION,) if manifest.extension else ())}
     if others := sorted({item.name for item in folder.iterdir()} - listed):
         raise BundleIntegrityError(
-            f"{folder}: holds {', '.join(others[:_NAMED])}, which {MANIFEST} does not list: remove what "
+            f"{folder}: holds {', '.join(others[:_NAMED])}, which {name} does not list: remove what "
             "does not belong to the bundle"
         )
 
@@ -222,17 +222,18 @@ def _refuse_links(folder: Path, name: str) -> None:
         raise BundleIntegrityError(f"{folder / name}: a link, which a bundle must not hold")
 
 
-def _read_verified(folder: Path, name: str, entry: FileEntry) -> bytes:
+def _read_verified(folder: Path, name: str, entry: FileEntry, lists: str) -> bytes:
+    """Return the contents of ``name``, which are those that the manifest called ``lists`` says."""
     path = folder / name
     if not path.is_file():
-        raise BundleIntegrityError(f"{path}: missing, though {MANIFEST} lists it")
+        raise BundleIntegrityError(f"{path}: missing, though {lists} lists it")
     _refuse_links(folder, name)
     if entry.size > MAX_BUNDLE_FILE_BYTES:
         raise BundleIntegrityError(f"{path}: larger than {MAX_BUNDLE_FILE_BYTES:,} bytes")
     if (size := path.stat().st_size) != entry.size:
-        raise BundleIntegrityError(f"{path}: {size:,} bytes, but {MANIFEST} says {entry.size:,}")
+        raise BundleIntegrityError(f"{path}: {size:,} bytes, but {lists} says {entry.size:,}")
     with path.open("rb") as stream:
         data = stream.read(entry.size + 1)  # no more than that, though it should grow meanwhile
     if sha256_bytes(data) != entry.sha256:
-        raise BundleIntegrityError(f"{path}: altered: its SHA-256 is not the one in {MANIFEST}")
+        raise BundleIntegrityError(f"{path}: altered: its SHA-256 is not the one in {lists}")
     return data

@@ -94,31 +94,31 @@ class Manifest:
 
         Raises:
             BundleFormatError: not JSON, unknown format version, a field missing, unknown or with
-                a value that makes no sense; the field is named.
+                a value that makes no sense; the field is named, the file is not.
             BundleIntegrityError: its digest is not that of its contents.
         """
         try:
             raw = json.loads(text)
             if not isinstance(raw, dict):
-                raise BundleFormatError("bundle.json is not an object")
+                raise BundleFormatError("not an object")
             # Bundles of releases before 0.5 have no digest.
             altered = DIGEST in raw and raw.pop(DIGEST) != _digest(raw)
         except (ValueError, RecursionError) as error:
-            raise BundleFormatError(f"bundle.json is not JSON: {error}") from error
+            raise BundleFormatError(f"not JSON: {error}") from error
         if altered:
-            raise BundleIntegrityError("bundle.json is altered: its digest is not that of its contents")
+            raise BundleIntegrityError("altered: its digest is not that of its contents")
         found = raw.get("format_version")
         if found != FORMAT_VERSION:
             raise BundleFormatError(
-                f"bundle.json has format version {found!r}, this release reads {FORMAT_VERSION}: "
+                f"has format version {found!r}, this release reads {FORMAT_VERSION}: "
                 "upgrade boilerplate-clf or export the model again"
             )
         known = {item.name for item in fields(cls)}
         required = known - {"ngram_weight", "precision", "extension", "cascade", "provenance"}
         if missing := required - raw.keys():
-            raise BundleFormatError(f"bundle.json lacks {', '.join(sorted(missing))}")
+            raise BundleFormatError(f"lacks {', '.join(sorted(missing))}")
         if unknown := raw.keys() - known:
-            raise BundleFormatError(f"bundle.json has unknown fields {', '.join(sorted(unknown))}")
+            raise BundleFormatError(f"has unknown fields {', '.join(sorted(unknown))}")
         try:
             manifest = cls(
                 name=_text(raw, "name"),
@@ -142,71 +142,69 @@ class Manifest:
                 provenance=dict(raw.get("provenance", {})),
             )
         except (TypeError, ValueError, OverflowError, KeyError, AttributeError) as error:
-            raise BundleFormatError(f"bundle.json has a malformed field: {error}") from error
+            raise BundleFormatError(f"has a malformed field: {error}") from error
         manifest._check()
         return manifest
 
     def _check(self) -> None:
         names = self.labels
         if len(names) < 2 or len(set(names)) != len(names):
-            raise BundleFormatError("bundle.json: 'labels' must be at least two different names")
+            raise BundleFormatError("'labels' must be at least two different names")
         if self.keep_label not in names:
-            raise BundleFormatError(f"bundle.json: keep_label {self.keep_label!r} is not a label")
+            raise BundleFormatError(f"keep_label {self.keep_label!r} is not a label")
         if missing := set(TUNED_MODES) - set(self.thresholds):
-            raise BundleFormatError(f"bundle.json: no thresholds for {', '.join(sorted(missing))}")
+            raise BundleFormatError(f"no thresholds for {', '.join(sorted(missing))}")
         for values in self.thresholds.values():
             if unknown := set(values) - set(names):
-                raise BundleFormatError(f"bundle.json: thresholds for unknown labels {sorted(unknown)}")
+                raise BundleFormatError(f"thresholds for unknown labels {sorted(unknown)}")
             if not all(0 <= value <= 1 for value in values.values()):
-                raise BundleFormatError("bundle.json: thresholds must lie between 0 and 1")
+                raise BundleFormatError("thresholds must lie between 0 and 1")
         if unknown := set(self.precision) - set(names):
-            raise BundleFormatError(f"bundle.json: precision of unknown labels {sorted(unknown)}")
+            raise BundleFormatError(f"precision of unknown labels {sorted(unknown)}")
         for curve in self.precision.values():
             if not all(0 <= value <= 1 for point in curve for value in point):
-                raise BundleFormatError("bundle.json: points of 'precision' must lie between 0 and 1")
+                raise BundleFormatError("points of 'precision' must lie between 0 and 1")
         _check_chain("chain", self.chain, len(names))
         if self.cascade is not None:
             self._check_cascade(self.cascade)
         if not 0 <= self.ngram_weight <= MAX_FACTOR:
-            raise BundleFormatError(f"bundle.json: 'ngram_weight' must lie between 0 and {MAX_FACTOR}")
+            raise BundleFormatError(f"'ngram_weight' must lie between 0 and {MAX_FACTOR}")
         if self.windows is None and not self.ngram_weight:
-            raise BundleFormatError("bundle.json: neither an encoder nor an n-gram model")
+            raise BundleFormatError("neither an encoder nor an n-gram model")
         encoder = (MODEL, TOKENIZER) if self.windows is not None else ()
         for needed in (*encoder, *((NGRAMS,) if self.ngram_weight else ())):
             if needed not in self.files:
-                raise BundleFormatError(f"bundle.json: 'files' lacks {needed}")
+                raise BundleFormatError(f"'files' lacks {needed}")
         for name in self.files:
             # A name is looked up inside the bundle's folder only.
             if not _FILE_NAME.fullmatch(name) or name in {MANIFEST, ACCURATE, CARD, EXTENSION}:
-                raise BundleFormatError(f"bundle.json: file name {name!r} is not allowed")
+                raise BundleFormatError(f"file name {name!r} is not allowed")
 
     def _check_cascade(self, cascade: Cascade) -> None:
         _check_chain("cascade.chain", cascade.chain, len(self.labels))
         if self.windows is None or not self.ngram_weight:
-            raise BundleFormatError("bundle.json: a 'cascade' takes both an encoder and an n-gram model")
+            raise BundleFormatError("a 'cascade' takes both an encoder and an n-gram model")
         if not 0 <= cascade.least_doubt <= 1:
-            raise BundleFormatError("bundle.json: 'cascade.least_doubt' must lie between 0 and 1")
+            raise BundleFormatError("'cascade.least_doubt' must lie between 0 and 1")
         for name in ("context", "context_head", "context_tail"):
             if type(value := getattr(cascade, name)) is not int or not 0 <= value <= MAX_CONTEXT:
-                raise BundleFormatError(f"bundle.json: 'cascade.{name}' must lie between 0 and {MAX_CONTEXT}")
+                raise BundleFormatError(f"'cascade.{name}' must lie between 0 and {MAX_CONTEXT}")
         if not 0 < cascade.ngram_weight <= MAX_FACTOR:
-            raise BundleFormatError(
-                f"bundle.json: 'cascade.ngram_weight' must lie between 0 and {MAX_FACTOR}"
-            )
+            raise BundleFormatError(f"'cascade.ngram_weight' must lie between 0 and {MAX_FACTOR}")
 
 
 def _check_chain(name: str, chain: Chain, size: int) -> None:
     if not 1 / MAX_FACTOR <= chain.temperature <= MAX_FACTOR:
         raise BundleFormatError(
-            f"bundle.json: '{name}.temperature' must be positive, from {1 / MAX_FACTOR} to {MAX_FACTOR}"
+            f"'{name}.temperature' must be positive, from {1 / MAX_FACTOR} to {MAX_FACTOR}"
         )
     if len(chain.bias) not in (0, size) or [len(row) for row in chain.transitions] not in (
         [],
         [size] * size,
     ):
-        raise BundleFormatError(f"bundle.json: '{name}' must have a weight for each label, or none")
+        raise BundleFormatError(f"'{name}' must have a weight for each label, or none")
     if not all(abs(v) <= MAX_LOG_WEIGHT for row in (*chain.transitions, chain.bias) for v in row):
-        raise BundleFormatError(f"bundle.json: '{name}' has a weight beyond {MAX_LOG_WEIGHT}")
+        raise BundleFormatError(f"'{name}' has a weight beyond {MAX_LOG_WEIGHT}")
 
 
 def _digest(value: Mapping[str, Any]) -> str:

@@ -57,8 +57,11 @@ def _phrases(paragraph: Paragraph, texts: Sequence[str], log_odds: LogOdds) -> t
     after = list(texts[paragraph.index + 1 : paragraph.index + 1 + _CONTEXT])
     text = texts[paragraph.index]
     spans = split_phrases(text)
-    variants = [[*before, text[:start] + text[end:], *after] for start, end in spans]
-    whole, *without = log_odds([[*before, text, *after], *variants], len(before), str(paragraph.label))
+    # Left out wherever the paragraph stands: repeats are judged together.
+    around = [*before, text, *after]
+    without_phrase = [text[:start] + text[end:] for start, end in spans]
+    variants = [[other if t == text else t for t in around] for other in without_phrase]
+    whole, *without = log_odds([around, *variants], len(before), str(paragraph.label))
     found = [
         Phrase(start, end, text[start:end], whole - odds)
         for (start, end), odds in zip(spans, without, strict=True)

@@ -11,6 +11,7 @@ from boilerplate_clf.bundle import Bundle
 from boilerplate_clf.inference.cascade import Cascade
 from boilerplate_clf.inference.encoder import Encoder
 from boilerplate_clf.inference.ngrams import NgramScorer
+from boilerplate_clf.inference.repeats import pool_repeats
 from boilerplate_clf.inference.session import Session
 
 Floats = npt.NDArray[np.float64]
@@ -85,8 +86,10 @@ def joined_logits(
 ) -> list[Logits]:
     """Return the logits of encoder and n-gram model together, ``(paragraphs, labels)`` of each document.
 
+    What a document says twice gets the mean of both places (:mod:`boilerplate_clf.inference.repeats`).
+
     Args:
-        documents: paragraphs in reading order.
+        documents: paragraphs in reading order, without blanks around them.
         labels: number of labels.
         encoder: None: the n-gram model judges alone.
         ngrams: None: the encoder judges alone.
@@ -94,6 +97,19 @@ def joined_logits(
         cascade: what the encoder is asked about; None: everything.
         keep: column of content.
     """
+    found = _joined(documents, labels, encoder, ngrams, ngram_weight, cascade, keep)
+    return [pool_repeats(*pair) for pair in zip(documents, found, strict=True)]
+
+
+def _joined(
+    documents: Sequence[Sequence[str]],
+    labels: int,
+    encoder: Encoder | None,
+    ngrams: NgramScorer | None,
+    ngram_weight: float,
+    cascade: Cascade | None,
+    keep: int,
+) -> list[Logits]:
     if ngrams is None:
         shares = [np.zeros((len(document), labels), np.float32) for document in documents]
     else:

@@ -1,0 +1,71 @@
+"""What a page says twice is judged once."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from boilerplate_clf import Classifier, Label
+from boilerplate_clf.inference.repeats import pool_repeats
+
+PLEA = "Ohne die Hilfe unserer Leserinnen und Leser gäbe es diese Seite nicht."
+
+
+def test_repeats_get_the_mean_and_nothing_else_changes():
+    logits = np.asarray([[0, 4], [1, 1], [2, 0], [7, 7]], np.float32)
+    before = logits.copy()
+    pooled = pool_repeats([PLEA, "Der Rat tagt am Montag.", PLEA, "Mehr dazu"], logits)
+    assert pooled.tolist() == [[1, 2], [1, 1], [1, 2], [7, 7]]
+    assert (logits == before).all()
+
+
+def test_a_single_word_depends_on_where_it_stands():
+    logits = np.asarray([[0, 4], [2, 0]], np.float32)
+    assert pool_repeats(["Spenden", "Spenden"], logits) is not None
+    assert (pool_repeats(["Spenden", "Spenden"], logits) == logits).all()
+    assert (pool_repeats(["Jetzt spenden", "Jetzt spenden"], logits) == [[1, 2], [1, 2]]).all()
+
+
+def test_another_spelling_is_another_paragraph():
+    logits = np.asarray([[0, 4], [2, 0]], np.float32)
+    assert (pool_repeats(["Jetzt spenden", "Jetzt spenden!"], logits) == logits).all()
+
+
+@given(
+    st.lists(st.sampled_from(["", "ein", "ein Wort", "zwei Wörter", "noch\xa0etwas"]), max_size=12), st.data()
+)
+def test_pooling_does_not_depend_on_the_order_and_twice_is_once(texts, data):
+    numbers = st.lists(st.integers(-9, 9), min_size=2, max_size=2)
+    logits = np.asarray(data.draw(st.lists(numbers, min_size=len(texts), max_size=len(texts))), np.float32)
+    logits = logits.reshape(len(texts), 2)
+    pooled = pool_repeats(texts, logits)
+    assert pooled.shape == logits.shape
+    order = data.draw(st.permutations(range(len(texts))))
+    np.testing.assert_allclose(
+        pool_repeats([texts[i] for i in order], logits[order]), pooled[order], atol=1e-5
+    )
+    np.testing.assert_allclose(pool_repeats(texts, pooled), pooled, atol=1e-5)
+    np.testing.assert_allclose(pooled.sum(axis=0), logits.sum(axis=0), atol=1e-4)
+
+
+def test_what_is_plain_in_one_place_is_seen_in_the_other():
+    plea = "Mit Ihrer Spende sichern Sie unsere Arbeit."
+    days = [f"Am {n}. Mai tagte der Rat der Gemeinde und beriet über den Haushalt." for n in range(1, 9)]
+    page = [*days[:4], plea, *days[4:], "Unterstützen Sie uns!"]
+    end = ["Jetzt spenden", "Spendenkonto: DE00 1234 5678 9012 3456 78"]
+    for model in ("fast", "accurate"):
+        classifier = Classifier(model)
+        once = classifier.predict([*page, *end])[4]
+        twice = [p for p in classifier.predict([*page, plea, *end]) if p.text == plea]
+        assert once.scores["donation_request"] < 0.5
+        assert [p.label for p in twice] == [Label.DONATION_REQUEST] * 2
+
+
+def test_a_phrase_is_left_out_wherever_the_paragraph_stands():
+    plea = "Mit Ihrer Spende sichern Sie unsere Arbeit."
+    days = [f"Am {n}. Mai tagte der Rat der Gemeinde und beriet über den Haushalt." for n in range(1, 5)]
+    classifier = Classifier()
+    found = classifier.explain(classifier.predict([*days, plea, "Jetzt spenden", plea]))
+    for place in (4, 6):
+        # Left out in one place only, the other would go on saying it, and hide half of what it does.
+        assert "Spende" in found[place].because[0].text
+        assert found[place].because[0].influence > 1

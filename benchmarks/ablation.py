@@ -2,10 +2,11 @@
 
     python benchmarks/ablation.py [../shared/gold/dev.jsonl] [--model DIR]
 
-Changed are the cascade, the chain and the n-gram model (without it, alone), the context (each paragraph by
-itself, shorter and longer windows) and the token budget of a paragraph. All rows but the first let the
-encoder read every paragraph. Nothing is trained anew, so a row says what the shipped weights lose, not what
-weights made for that setting would reach. Mode: best guess.
+Changed are the cascade, the pooling of repeats, the chain and the n-gram model (without it, alone), the
+context (each paragraph by itself, shorter and longer windows) and the token budget of a paragraph. All rows
+but the first let the encoder read every paragraph; those called "alone" do not pool repeats. Nothing is
+trained anew, so a row says what the shipped weights lose, not what weights made for that setting would
+reach. Mode: best guess.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from boilerplate_clf.evaluation.metrics import VIEWS, describe, gold_of
 from boilerplate_clf.files import sha256_file
 from boilerplate_clf.inference import encoder as inference
 from boilerplate_clf.inference.ngrams import NgramScorer
+from boilerplate_clf.inference.repeats import pool_repeats
 from boilerplate_clf.inference.scorer import joined_logits
 from boilerplate_clf.inference.session import Session
 from boilerplate_clf.inference.windows import WindowConfig
@@ -89,9 +91,16 @@ def main() -> None:
             flush=True,
         )
 
+    texts = [document.model_texts() for document in documents]
+    ends = np.cumsum([len(document) for document in documents])[:-1]
+
+    def pooled(logits: Logits) -> Logits:
+        parts = np.split(logits, ends)
+        return np.concatenate([pool_repeats(*pair) for pair in zip(texts, parts, strict=True)])
+
     windows = manifest.windows
     cascaded = joined_logits(
-        [document.model_texts() for document in documents],
+        texts,
         len(manifest.labels),
         inference.Encoder(bundle.tokenizer_json, encoder.session, windows, len(manifest.labels)),
         scorer,
@@ -101,12 +110,13 @@ def main() -> None:
     )
     row("as shipped", np.concatenate(cascaded), chained=True)
     shipped = encoder.logits(documents, windows)
-    row("every paragraph read by the encoder", shipped + ngrams, chained=True)
-    row("without the chain", shipped + ngrams)
-    row("without the n-gram model", shipped, chained=True)
+    row("every paragraph read by the encoder", pooled(shipped + ngrams), chained=True)
+    row("repeats judged each by itself", shipped + ngrams, chained=True)
+    row("without the chain", pooled(shipped + ngrams))
+    row("without the n-gram model", pooled(shipped), chained=True)
     row("encoder alone", shipped)
     if bundle.ngrams is not None:
-        row("n-gram model and chain, no encoder", ngrams, chained=True)
+        row("n-gram model and chain, no encoder", pooled(ngrams), chained=True)
         row("n-gram model alone", ngrams)
     row("encoder alone, each paragraph by itself", encoder.logits(alone(documents), windows))
     for tokens in (128, 256, 768):

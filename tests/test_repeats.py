@@ -28,6 +28,7 @@ def test_a_single_word_depends_on_where_it_stands():
 def test_another_spelling_is_another_paragraph():
     logits = np.asarray([[0, 4], [2, 0]], np.float32)
     assert (pool_repeats(["Jetzt spenden", "Jetzt spenden!"], logits) == logits).all()
+    assert (pool_repeats(["Jetzt spenden", "Jetzt \xa0 spenden"], logits) == [[1, 2], [1, 2]]).all()
 
 
 @given(

@@ -16,23 +16,21 @@ import numpy.typing as npt
 
 Logits = npt.NDArray[np.float32]
 
-_LEAST_WORDS = 2
-
 
 def pool_repeats(paragraphs: Sequence[str], logits: Logits) -> Logits:
     """Return the logits with the mean of all places where a paragraph stands at each of them.
 
     Args:
-        paragraphs: of one document, without blanks around them.
+        paragraphs: of one document; how many blanks part their words does not matter.
         logits: ``(paragraphs, labels)``; not changed.
     """
-    if len(set(paragraphs)) == len(paragraphs):
-        return logits
     places: dict[str, list[int]] = {}
     for place, text in enumerate(paragraphs):
-        places.setdefault(text, []).append(place)
+        places.setdefault(" ".join(text.split()), []).append(place)
+    if len(places) == len(paragraphs):
+        return logits
     pooled = logits.copy()
     for text, rows in places.items():
-        if len(rows) > 1 and len(text.split(maxsplit=_LEAST_WORDS - 1)) >= _LEAST_WORDS:
+        if len(rows) > 1 and " " in text:
             pooled[rows] = logits[rows].mean(axis=0)
     return pooled

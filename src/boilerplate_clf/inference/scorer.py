@@ -89,7 +89,7 @@ def joined_logits(
     What a document says twice gets the mean of both places (:mod:`boilerplate_clf.inference.repeats`).
 
     Args:
-        documents: paragraphs in reading order, without blanks around them.
+        documents: paragraphs in reading order.
         labels: number of labels.
         encoder: None: the n-gram model judges alone.
         ngrams: None: the encoder judges alone.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ HTML = "html"
 """Column of a WARC file's pages, which is not written again."""
 
 _SHOWN = 10_000
+_GZIP = b"\x1f\x8b"
+_WARC_HEAD = 1 << 16
+"""Bytes that the head of a WARC record takes at most, as far as we look."""
 _KINDS = {"jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv", "parquet": "parquet", "warc": "warc"}
 _COMPRESSIONS = {"gz": "gzip", "zst": "zstd", "xz": "xz", "bz2": "bz2"}
 
@@ -303,14 +307,20 @@ def _warc(source: Input, size: int) -> Iterator[Chunk]:
 def _warc_records(path: str, stream: IO[bytes]) -> Iterator[_Record]:
     """Yield the HTML pages of a WARC file; requests, robots and other kinds are no documents."""
     warc = require("annotate", "fastwarc.warc")
-    for record in warc.ArchiveIterator(stream, record_types=warc.WarcRecordType.response):
+    start, length, damaged = 0, "", False
+    for record in warc.ArchiveIterator(stream, record_types=warc.WarcRecordType.any_type):
+        start, length = record.stream_pos, record.headers.get("Content-Length", "")
+        damaged = not length.isdecimal()
+        if record.record_type != warc.WarcRecordType.response and not damaged:
+            continue
         kind = (record.http_content_type or "").lower() if record.http_headers else ""
         html = kind in ("text/html", "application/xhtml+xml")
         most = MAX_HTML_CHARS + 1 if html else 1
         expected, page = min(record.content_length, most), record.reader.read(most)
         url = record.headers.get("WARC-Target-URI", "")
         # fastwarc does not tell that the file ended inside a record. In its head the kind may be unknown.
-        if len(page) < expected or "Content-Length" not in record.headers:
+        damaged = damaged or len(page) < expected
+        if damaged:
             where = f"{path}: {url or record.record_id}"
             yield _bad(where, "the record is cut off", page.decode("utf-8", "replace"))
             continue
@@ -320,6 +330,36 @@ def _warc_records(path: str, stream: IO[bytes]) -> Iterator[_Record]:
         if "chunked" in (record.http_headers.get("Transfer-Encoding") or "").lower():
             page = _dechunked(page)
         yield _Record({"url": url, "date": date, "record_id": record.record_id, HTML: page}, len(page))
+
+    if not damaged and stream.seekable() and not _ends_whole(stream, start, int(length or 0)):
+        yield _bad(path, f"the file is cut off behind the record at byte {start:,}", "")
+
+
+def _ends_whole(stream: IO[bytes], start: int, length: int) -> bool:
+    """Tell whether a WARC file ends where a record ends; of the start of another one fastwarc says nothing.
+
+    Args:
+        stream: the file, packed or not.
+        start: place of the last record that was read, in bytes.
+        length: of that record's block, unpacked.
+    """
+    stream.seek(0)
+    packed = stream.read(2) == _GZIP
+    stream.seek(start)
+    if not packed:
+        head = stream.read(_WARC_HEAD).find(b"\r\n\r\n")
+        stream.seek(start + head + 4 + length)
+        return head < 0 or not stream.read(_WARC_HEAD).strip()
+    # Each record is a member of its own, as the standard asks for; otherwise there is but one, from 0 on.
+    stream.seek(start if stream.read(2) == _GZIP else 0)
+    member = zlib.decompressobj(wbits=31)
+    while data := stream.read(1 << 14):
+        while data:
+            if member.eof and (data := data.lstrip(b"\0")):
+                member = zlib.decompressobj(wbits=31)
+            member.decompress(data)
+            data = member.unused_data
+    return member.eof
 
 
 def _dechunked(body: bytes) -> bytes:

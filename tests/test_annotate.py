@@ -1,6 +1,5 @@
 """Runs over data sets: every kind of input, every record accounted for, the same output after any crash."""
 
-import contextlib
 import csv
 import gzip
 import io
@@ -29,6 +28,7 @@ from boilerplate_clf.annotate.inputs import find_inputs, read_chunks
 from boilerplate_clf.annotate.job import JobOptions, run_job
 from boilerplate_clf.annotate.outputs import Output
 from boilerplate_clf.annotate.records import Column
+from boilerplate_clf.annotate.warc import ends_whole
 from boilerplate_clf.cli.main import app
 from boilerplate_clf.errors import InputError, RunError
 
@@ -234,24 +234,50 @@ def test_a_record_that_was_cut_off_is_not_taken_as_whole(tmp_path, packed, lost)
     assert chunk.errors[1].startswith(f"file://{path}: ") and "html" not in chunk.rows[1]
 
 
+def other_record(kind):
+    from fastwarc.warc import WarcRecord, WarcRecordType
+
+    record, stream = WarcRecord(), io.BytesIO()
+    record.init_headers(record_type=WarcRecordType.request)
+    record.set_bytes_content(b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n")
+    record.write(stream)
+    return {
+        "page": WHOLE[-LAST:],
+        "pdf": warc([("application/pdf", b"%PDF" * 30)]),
+        "request": stream.getvalue(),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["page", "pdf", "request"])
 @pytest.mark.parametrize("packed", [False, True])
-def test_wherever_the_last_record_is_cut_off_it_is_said(tmp_path, packed):
-    parts = [WHOLE[:-LAST], WHOLE[-LAST:]]
+def test_wherever_the_last_record_is_cut_off_it_is_said(tmp_path, packed, kind):
+    parts = [WHOLE[:-LAST], other_record(kind)]
     first, last = [gzip.compress(part) for part in parts] if packed else parts
     path = tmp_path / ("a.warc.gz" if packed else "a.warc")
-    whole = len(last) if packed else len(last.rstrip())
-    for kept in range(1, whole):
+    for kept in range(1, len(last) if packed else len(last) - 4):  # the last four bytes are blank lines
         path.write_bytes(first + last[:kept])
         rows, errors = [], []
-        with contextlib.suppress(InputError):
+        try:
             for chunk in read_chunks(find_inputs([str(path)])[0], 10):
                 rows += [row for place, row in enumerate(chunk.rows) if place not in chunk.errors]
                 errors += chunk.errors.values()
-            assert len(errors) == 1 and "cut off" in errors[0], kept
+        except InputError as error:
+            errors.append(f"cut off: {error}")
+        assert len(errors) == 1 and "cut off" in errors[0], (kept, errors)
         assert [row["html"] for row in rows] in ([PAGES[0]], PAGES), kept
-    path.write_bytes(first)
-    (chunk,) = read_chunks(find_inputs([str(path)])[0], 10)
-    assert len(chunk) == 1 and not chunk.errors
+    for end in (b"", b"\n", b"\0" if packed else b"\r\n"):
+        path.write_bytes(first + last + end)
+        (chunk,) = read_chunks(find_inputs([str(path)])[0], 10)
+        assert len(chunk) == (2 if kind == "page" else 1) and not chunk.errors, end
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_stream_that_cannot_go_back_is_taken_as_it_is(packed):
+    class Once(io.BytesIO):
+        def seek(self, *_):
+            raise ValueError("Cannot seek streaming HTTP file")
+
+    assert ends_whole(Once(gzip.compress(WHOLE) if packed else WHOLE), 0, 1)
 
 
 def test_what_lies_behind_a_whole_record_may_be_lost(tmp_path):
@@ -289,10 +315,10 @@ def test_an_output_inside_the_input_and_half_characters(tmp_path):
 
 
 def test_chunked_pages_are_put_together():
-    from boilerplate_clf.annotate.inputs import _dechunked
+    from boilerplate_clf.annotate.warc import dechunked
 
-    assert _dechunked(b"6\r\n<html>\r\n7;x=y\r\n</html>\r\n0\r\n\r\n") == b"<html></html>"
-    assert _dechunked(b"<html>\r\n") == b"<html>\r\n"
+    assert dechunked(b"6\r\n<html>\r\n7;x=y\r\n</html>\r\n0\r\n\r\n") == b"<html></html>"
+    assert dechunked(b"<html>\r\n") == b"<html>\r\n"
 
 
 def test_another_run_in_the_folder_and_a_changed_input(tmp_path):

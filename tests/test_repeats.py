@@ -20,7 +20,6 @@ def test_repeats_get_the_mean_and_nothing_else_changes():
 
 def test_a_single_word_depends_on_where_it_stands():
     logits = np.asarray([[0, 4], [2, 0]], np.float32)
-    assert pool_repeats(["Spenden", "Spenden"], logits) is not None
     assert (pool_repeats(["Spenden", "Spenden"], logits) == logits).all()
     assert (pool_repeats(["Jetzt spenden", "Jetzt spenden"], logits) == [[1, 2], [1, 2]]).all()
 
@@ -61,12 +60,57 @@ def test_what_is_plain_in_one_place_is_seen_in_the_other():
         assert [p.label for p in twice] == [Label.DONATION_REQUEST] * 2
 
 
-def test_a_phrase_is_left_out_wherever_the_paragraph_stands():
+def test_many_equal_rows_keep_their_logits_to_the_last_bit():
+    logits = np.full((100_000, 2), -8.1234, np.float32)
+    assert (pool_repeats(["Jetzt spenden"] * len(logits), logits) == logits).all()
+
+
+def test_a_phrase_is_left_out_wherever_the_paragraph_stands(monkeypatch):
+    plea, far = (
+        "Mit Ihrer Spende sichern Sie unsere Arbeit.",
+        "Mit  Ihrer Spende sichern Sie unsere Arbeit.\xad",
+    )
+    days = [f"Am {n}. Mai tagte der Rat der Gemeinde und beriet über den Haushalt." for n in range(1, 31)]
+    page = [far, *days, plea, "Jetzt spenden", plea, "Spenden", "Spenden"]
+    classifier, asked = Classifier(), []
+    document = classifier.predict(page)
+    monkeypatch.setattr(
+        classifier,
+        "_log_odds",
+        lambda texts, place, label: asked.append((texts, place)) or [0.0, *[-1.0] * (len(texts) - 1)],
+    )
+    classifier.explain(document)
+    whole = [(texts, place) for texts, place in asked if texts[0][place] == plea]
+    assert len(whole) == 2
+    for (unchanged, *variants), place in whole:
+        assert [text for text in unchanged if "Spende sichern" in text] == [far[:-1], plea, plea]
+        assert len(unchanged) < 20  # the far one with two paragraphs behind it, and six before the others
+        for variant in variants:
+            changed = [i for i, pair in enumerate(zip(unchanged, variant, strict=True)) if len(set(pair)) > 1]
+            assert len(changed) == 3 and place in changed
+    for (unchanged, *variants), place in asked:  # a single word stands for itself
+        if unchanged[place] == "Spenden":
+            for variant in variants:
+                assert [a == b for a, b in zip(unchanged, variant, strict=True)].count(False) == 1
+
+
+def test_what_only_a_far_repeat_shows_is_explained_by_it():
     plea = "Mit Ihrer Spende sichern Sie unsere Arbeit."
-    days = [f"Am {n}. Mai tagte der Rat der Gemeinde und beriet über den Haushalt." for n in range(1, 5)]
+    days = [f"Am {n}. Mai tagte der Rat der Gemeinde und beriet über den Haushalt." for n in range(1, 31)]
+    page = [
+        *days[:4],
+        plea,
+        *days[4:],
+        "Unterstützen Sie uns!",
+        plea,
+        "Spendenkonto: DE00 1234 5678 9012 3456 78",
+    ]
     classifier = Classifier()
-    found = classifier.explain(classifier.predict([*days, plea, "Jetzt spenden", plea]))
-    for place in (4, 6):
-        # Left out in one place only, the other would go on saying it, and hide half of what it does.
-        assert "Spende" in found[place].because[0].text
-        assert found[place].because[0].influence > 1
+    document = classifier.predict(page)
+    assert document[4].label == Label.DONATION_REQUEST
+    asked = []
+    log_odds = classifier._log_odds
+    classifier._log_odds = lambda *of: asked.append(log_odds(*of)) or asked[-1]
+    explained = classifier.explain(document)
+    assert explained[4].because
+    assert asked[0][0] > 0  # judged as on the page: more likely than not

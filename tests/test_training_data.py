@@ -260,11 +260,15 @@ def test_the_teacher_labels_with_its_own_chain_and_weight():
     teacher = load_bundle(shipped_bundle()).manifest
     logits = np.log(np.asarray([[0.1, 0.0, 0.9, 0.0], [0.6, 0.0, 0.4, 0.0], [0.1, 0.0, 0.9, 0.0]]) + 1e-6)
     silent, loud = np.zeros_like(logits), np.log(np.asarray([[0.97, 0.01, 0.01, 0.01]] * 3))
-    alone = teacher_scores(replace(teacher, ngram_weight=0.0), logits, loud)
-    assert teacher_scores(teacher, logits, silent) == pytest.approx(alone)
-    assert (teacher_scores(teacher, logits, loud)[:, 0] > alone[:, 0]).all()
-    softmax = teacher_scores(replace(teacher, chain=Chain(1.0, (), ())), logits, silent)
+    texts = ["Jetzt spenden", "Ab 5 Euro", "Spendenkonto"]
+    alone = teacher_scores(replace(teacher, ngram_weight=0.0), texts, logits, loud)
+    assert teacher_scores(teacher, texts, logits, silent) == pytest.approx(alone)
+    assert (teacher_scores(teacher, texts, logits, loud)[:, 0] > alone[:, 0]).all()
+    softmax = teacher_scores(replace(teacher, chain=Chain(1.0, (), ())), texts, logits, silent)
     assert alone[1, 2] > softmax[1, 2]  # between two donation requests
+    repeats = ["Jetzt spenden", "Ab 5 Euro", "Ab 5 Euro"]
+    pooled = teacher_scores(replace(teacher, chain=Chain(1.0, (), ())), repeats, logits, silent)
+    assert pooled[1] == pytest.approx(pooled[2]) and pooled[1, 2] > softmax[1, 2]
 
 
 def test_token_dropout_hides_pieces_but_no_special_tokens():

@@ -8,13 +8,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
 from boilerplate_clf.annotate.layout import LeaveOut
+from boilerplate_clf.annotate.warc import dechunked, ends_whole
 from boilerplate_clf.errors import InputError, MissingExtraError, RunError
 from boilerplate_clf.extras import require
 from boilerplate_clf.limits import MAX_HTML_CHARS, MAX_PART_BYTES, MAX_RECORD_BYTES
@@ -26,9 +26,6 @@ HTML = "html"
 """Column of a WARC file's pages, which is not written again."""
 
 _SHOWN = 10_000
-_GZIP = b"\x1f\x8b"
-_WARC_HEAD = 1 << 16
-"""Bytes that the head of a WARC record takes at most, as far as we look."""
 _KINDS = {"jsonl": "jsonl", "ndjson": "jsonl", "csv": "csv", "parquet": "parquet", "warc": "warc"}
 _COMPRESSIONS = {"gz": "gzip", "zst": "zstd", "xz": "xz", "bz2": "bz2"}
 
@@ -307,10 +304,10 @@ def _warc(source: Input, size: int) -> Iterator[Chunk]:
 def _warc_records(path: str, stream: IO[bytes]) -> Iterator[_Record]:
     """Yield the HTML pages of a WARC file; requests, robots and other kinds are no documents."""
     warc = require("annotate", "fastwarc.warc")
-    start, length, damaged = 0, "", False
+    start, length, damaged = 0, "0", False
     for record in warc.ArchiveIterator(stream, record_types=warc.WarcRecordType.any_type):
         start, length = record.stream_pos, record.headers.get("Content-Length", "")
-        damaged = not length.isdecimal()
+        damaged = "Content-Length" not in record.headers
         if record.record_type != warc.WarcRecordType.response and not damaged:
             continue
         kind = (record.http_content_type or "").lower() if record.http_headers else ""
@@ -321,58 +318,16 @@ def _warc_records(path: str, stream: IO[bytes]) -> Iterator[_Record]:
         # fastwarc does not tell that the file ended inside a record. In its head the kind may be unknown.
         damaged = damaged or len(page) < expected
         if damaged:
-            where = f"{path}: {url or record.record_id}"
+            where = f"{path}: {url or record.record_id or f'byte {start:,}'}"
             yield _bad(where, "the record is cut off", page.decode("utf-8", "replace"))
             continue
         if not html:
             continue
         date = record.headers.get("WARC-Date", "")
         if "chunked" in (record.http_headers.get("Transfer-Encoding") or "").lower():
-            page = _dechunked(page)
+            page = dechunked(page)
         yield _Record({"url": url, "date": date, "record_id": record.record_id, HTML: page}, len(page))
 
-    if not damaged and stream.seekable() and not _ends_whole(stream, start, int(length or 0)):
-        yield _bad(path, f"the file is cut off behind the record at byte {start:,}", "")
-
-
-def _ends_whole(stream: IO[bytes], start: int, length: int) -> bool:
-    """Tell whether a WARC file ends where a record ends; of the start of another one fastwarc says nothing.
-
-    Args:
-        stream: the file, packed or not.
-        start: place of the last record that was read, in bytes.
-        length: of that record's block, unpacked.
-    """
-    stream.seek(0)
-    packed = stream.read(2) == _GZIP
-    stream.seek(start)
-    if not packed:
-        head = stream.read(_WARC_HEAD).find(b"\r\n\r\n")
-        stream.seek(start + head + 4 + length)
-        return head < 0 or not stream.read(_WARC_HEAD).strip()
-    # Each record is a member of its own, as the standard asks for; otherwise there is but one, from 0 on.
-    stream.seek(start if stream.read(2) == _GZIP else 0)
-    member = zlib.decompressobj(wbits=31)
-    while data := stream.read(1 << 14):
-        while data:
-            if member.eof and (data := data.lstrip(b"\0")):
-                member = zlib.decompressobj(wbits=31)
-            member.decompress(data)
-            data = member.unused_data
-    return member.eof
-
-
-def _dechunked(body: bytes) -> bytes:
-    """Undo HTTP's chunked transfer encoding (RFC 9112, 7.1), which fastwarc leaves in; as far as it goes."""
-    parts: list[bytes] = []
-    place = 0
-    while (end := body.find(b"\r\n", place)) >= 0:
-        try:
-            size = int(body[place:end].split(b";")[0], 16)
-        except ValueError:
-            break
-        if size <= 0:
-            return b"".join(parts)
-        parts.append(body[end + 2 : end + 2 + size])
-        place = end + 2 + size + 2
-    return b"".join(parts) or body  # some archives say so of bodies that are not
+    last = int(length) if length.isdecimal() else 0
+    if not damaged and not ends_whole(stream, start, last):
+        yield _bad(path, f"the file is cut off: nothing can be read behind byte {start:,}", "")

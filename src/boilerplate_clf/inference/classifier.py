@@ -19,6 +19,7 @@ from boilerplate_clf.html.extract import extract
 from boilerplate_clf.inference.decide import DEFAULT_MODE, Decider, Mode
 from boilerplate_clf.inference.document import Document, ModelInfo, Paragraph, mode_name
 from boilerplate_clf.inference.explain import explain
+from boilerplate_clf.inference.repeats import repeat_key
 from boilerplate_clf.inference.scorer import Scorer
 from boilerplate_clf.labels import as_label
 from boilerplate_clf.limits import (
@@ -222,7 +223,8 @@ class Classifier:
         Raises:
             ValueError: a label of the document is none of this model's.
         """
-        return explain(document, self._log_odds)
+        keys = [repeat_key(text) for text in model_texts([p.text for p in document])]
+        return explain(document, keys, self._log_odds)
 
     def _log_odds(self, texts: Sequence[Sequence[str]], place: int, label: str) -> list[float]:
         """Return the log odds of ``label`` for paragraph ``place`` of each document."""

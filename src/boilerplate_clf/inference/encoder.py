@@ -38,7 +38,7 @@ class Encoder:
         except Exception as error:  # tokenizers has no type of its own
             raise BundleFormatError(f"tokenizer.json cannot be read: {error}") from error
         if max(windows.cls_id, windows.sep_id, windows.marker_id) >= tokenizer.get_vocab_size():
-            raise BundleFormatError("bundle.json: 'windows' has ids that tokenizer.json lacks")
+            raise BundleFormatError("'windows' has ids that tokenizer.json lacks")
         self._pieces = Pieces(tokenizer)
         self._session, self._windows, self._labels = session, windows, labels
 

@@ -1,7 +1,8 @@
 """Which phrases drove a label: occlusion (Zeiler and Fergus 2014; for text Li et al. 2016).
 
 A phrase is left out, the paragraph is judged again in its place, and the fall of the label's log odds
-is the phrase's influence. The model itself is asked, no surrogate of it.
+is the phrase's influence. The model itself is asked, no surrogate of it. It judges repeats together
+(:mod:`boilerplate_clf.inference.repeats`), so a phrase is left out of all repeats that are judged along.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from boilerplate_clf.inference.document import Document, Paragraph, Phrase
+from boilerplate_clf.inference.repeats import places_of_repeats
 from boilerplate_clf.limits import HEAD_CHARS
 
 LogOdds = Callable[[Sequence[Sequence[str]], int, str], list[float]]
@@ -18,6 +20,10 @@ LogOdds = Callable[[Sequence[Sequence[str]], int, str], list[float]]
 
 _CONTEXT = 6
 """Paragraphs before and after that are judged along."""
+_REPEATS = 3
+"""Repeats farther away that are judged along."""
+_REPEAT_CONTEXT = 2
+"""Paragraphs before and after such a repeat."""
 _PHRASE_WORDS = 4
 _MAX_PHRASES = 60
 _SHOWN = 3
@@ -25,13 +31,22 @@ _LEAST_INFLUENCE = 0.1
 _END = re.compile(r"[.!?:;,…|]$")
 
 
-def explain(document: Document, log_odds: LogOdds) -> Document:
-    """Fill :attr:`Paragraph.because` of all paragraphs that are not content."""
+def explain(document: Document, keys: Sequence[str | None], log_odds: LogOdds) -> Document:
+    """Fill :attr:`Paragraph.because` of all paragraphs that are not content.
+
+    Args:
+        document: a result of the model.
+        keys: of its paragraphs, by which repeats are known.
+        log_odds: asks the model.
+    """
     texts = [p.text[:HEAD_CHARS] for p in document]
-    paragraphs = [
-        p if p.label == document.keep_label else replace(p, because=_phrases(p, texts, log_odds))
-        for p in document
-    ]
+    repeats = places_of_repeats(keys)
+    paragraphs = []
+    for p in document:
+        if p.label != document.keep_label:
+            same = repeats.get(keys[p.index] or "", [p.index])
+            p = replace(p, because=_phrases(p, texts, same, log_odds))
+        paragraphs.append(p)
     return document.with_paragraphs(paragraphs)
 
 
@@ -51,20 +66,30 @@ def split_phrases(text: str) -> list[tuple[int, int]]:
     return phrases
 
 
-def _phrases(paragraph: Paragraph, texts: Sequence[str], log_odds: LogOdds) -> tuple[Phrase, ...]:
-    first = max(0, paragraph.index - _CONTEXT)
-    before = list(texts[first : paragraph.index])
-    after = list(texts[paragraph.index + 1 : paragraph.index + 1 + _CONTEXT])
-    text = texts[paragraph.index]
+def _phrases(
+    paragraph: Paragraph, texts: Sequence[str], same: Sequence[int], log_odds: LogOdds
+) -> tuple[Phrase, ...]:
+    place = paragraph.index
+    judged = set(_around(place, _CONTEXT, len(texts)))
+    for far in sorted(set(same) - judged, key=lambda other: abs(other - place))[:_REPEATS]:
+        judged.update(_around(far, _REPEAT_CONTEXT, len(texts)))
+    window = sorted(judged)
+    text = texts[place]
     spans = split_phrases(text)
-    # Left out wherever the paragraph stands: repeats are judged together.
-    around = [*before, text, *after]
-    without_phrase = [text[:start] + text[end:] for start, end in spans]
-    variants = [[other if t == text else t for t in around] for other in without_phrase]
-    whole, *without = log_odds([around, *variants], len(before), str(paragraph.label))
+    repeats = set(same)
+    variants = [
+        [text[:start] + text[end:] if i in repeats else texts[i] for i in window] for start, end in spans
+    ]
+    whole, *without = log_odds(
+        [[texts[i] for i in window], *variants], window.index(place), str(paragraph.label)
+    )
     found = [
         Phrase(start, end, text[start:end], whole - odds)
         for (start, end), odds in zip(spans, without, strict=True)
         if whole - odds >= _LEAST_INFLUENCE
     ]
     return tuple(sorted(found, key=lambda phrase: -phrase.influence)[:_SHOWN])
+
+
+def _around(place: int, context: int, size: int) -> range:
+    return range(max(0, place - context), min(size, place + context + 1))

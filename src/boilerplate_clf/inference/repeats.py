@@ -10,11 +10,27 @@ stands: of 713 that repeat, 38 are an appeal somewhere, and 27 of those content 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Logits = npt.NDArray[np.float32]
+Logits = npt.NDArray[Any]
+
+
+def repeat_key(paragraph: str) -> str | None:
+    """Return what repeats of a paragraph have in common; None: its words alone do not make one."""
+    key = " ".join(paragraph.split())
+    return key if " " in key else None
+
+
+def places_of_repeats(keys: Sequence[str | None]) -> dict[str, list[int]]:
+    """Return the places of each :func:`repeat_key` that stands in several."""
+    places: dict[str, list[int]] = {}
+    for place, key in enumerate(keys):
+        if key is not None:
+            places.setdefault(key, []).append(place)
+    return {key: found for key, found in places.items() if len(found) > 1}
 
 
 def pool_repeats(paragraphs: Sequence[str], logits: Logits) -> Logits:
@@ -24,13 +40,10 @@ def pool_repeats(paragraphs: Sequence[str], logits: Logits) -> Logits:
         paragraphs: of one document; how many blanks part their words does not matter.
         logits: ``(paragraphs, labels)``; not changed.
     """
-    places: dict[str, list[int]] = {}
-    for place, text in enumerate(paragraphs):
-        places.setdefault(" ".join(text.split()), []).append(place)
-    if len(places) == len(paragraphs):
+    repeats = places_of_repeats([repeat_key(text) for text in paragraphs])
+    if not repeats:
         return logits
     pooled = logits.copy()
-    for text, rows in places.items():
-        if len(rows) > 1 and " " in text:
-            pooled[rows] = logits[rows].mean(axis=0)
+    for rows in repeats.values():
+        pooled[rows] = logits[rows].mean(axis=0, dtype=np.float64)  # the same whatever their order
     return pooled

@@ -183,7 +183,9 @@ class Pipeline:
         featurizer = self._featurizer(manifest.labels, windows)
         linear = self._linear_scores(documents, manifest.labels)
         scores = [
-            teacher_scores(manifest, onnx_logits(session, featurizer, [document])[0], ngrams)
+            teacher_scores(
+                manifest, document.model_texts(), onnx_logits(session, featurizer, [document])[0], ngrams
+            )
             for document, ngrams in zip(tqdm(documents, desc="selftrain", unit="page"), linear, strict=True)
         ]
         pages = label_pages(

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from boilerplate_clf.bundle import load_bundle
 from boilerplate_clf.bundle.manifest import Manifest
 from boilerplate_clf.errors import TrainingError
+from boilerplate_clf.inference.repeats import pool_repeats
 from boilerplate_clf.inference.session import Session
 from boilerplate_clf.inference.windows import WindowConfig
 from boilerplate_clf.labels import UNDECIDED
@@ -60,17 +61,20 @@ def open_teacher(folder: Path, labels: Sequence[str]) -> tuple[Session, WindowCo
     return Session(teacher.model, len(manifest.labels)), manifest.windows, manifest
 
 
-def teacher_scores(teacher: Manifest, logits: npt.NDArray[Any], ngrams: npt.NDArray[Any]) -> Floats:
+def teacher_scores(
+    teacher: Manifest, texts: Sequence[str], logits: npt.NDArray[Any], ngrams: npt.NDArray[Any]
+) -> Floats:
     """Return the teacher's probabilities of a document's paragraphs, ``(paragraphs, labels)``.
 
     They are what its bundle would say if its n-gram model were the one given.
 
     Args:
         teacher: manifest of its bundle, with its chain.
+        texts: the paragraphs.
         logits: of its encoder.
         ngrams: log probabilities of this run's n-gram model.
     """
-    return teacher.chain.marginals([logits + teacher.ngram_weight * ngrams])[0]
+    return teacher.chain.marginals([pool_repeats(texts, logits + teacher.ngram_weight * ngrams)])[0]
 
 
 def read_unlabelled(paths: Sequence[Path]) -> list[LabelledDocument]:

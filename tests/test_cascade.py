@@ -1,9 +1,11 @@
 """What the encoder is asked about, what is remembered, and that neither changes what a text gets."""
 
+import json
 import os
 import random
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from boilerplate_clf import Classifier
 from boilerplate_clf.inference.cache import ParagraphCache
-from boilerplate_clf.inference.cascade import Cascade, as_cascade
+from boilerplate_clf.inference.cascade import Cascade, as_cascade, reading
 from boilerplate_clf.inference.chain import Chain
 from boilerplate_clf.inference.scorer import joined_logits
 
@@ -38,11 +40,30 @@ SENTENCES = (
 DOCUMENTS = st.lists(st.sampled_from(SENTENCES), max_size=25)
 
 
-@given(st.lists(st.booleans(), max_size=40), st.integers(0, 3))
-def test_neighbours_are_read_along(asked, context):
-    read = Cascade(Chain(1.0, (), ()), 0.25, context, 16, 4, 1.5).read(np.asarray(asked, bool))
-    expected = [any(asked[max(0, i - context) : i + context + 1]) for i in range(len(asked))]
-    assert read.tolist() == expected
+def near(mask, distance):
+    return [any(mask[max(0, i - distance) : i + distance + 1]) for i in range(len(mask))]
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=40), st.integers(0, 3), st.integers(0, 20))
+def test_neighbours_are_read_along_and_more_of_them_around_what_is_suspected(pairs, context, wide):
+    asked, suspected = (np.asarray([pair[i] for pair in pairs], bool) for i in range(2))
+    found = reading(asked, suspected, context, wide)
+    assert found.asked.tolist() == asked.tolist()
+    assert found.whole.tolist() == (asked | np.asarray(near(suspected, wide), bool)).tolist()
+    assert found.read.tolist() == (found.whole | np.asarray(near(asked, context), bool)).tolist()
+
+
+def test_what_is_suspected_is_told_by_the_n_gram_model():
+    scores = np.log([[0.98, 0.01, 0.01], [0.6, 0.39, 0.01], [0.98, 0.01, 0.01], [0.6, 0.01, 0.39]])
+    narrow = Cascade(Chain(1.0, (), ()), 0.25, 0, 16, 4, 1.5)
+    assert narrow.reading(scores, 0).whole.tolist() == [False, True, False, True]
+    for column, expected in ((1, [True, True, True, True]), (2, [False, True, True, True])):
+        found = replace(narrow, wide_columns=(column,), wide_doubt=0.3, wide_context=1).reading(scores, 0)
+        assert found.asked.tolist() == [False, True, False, True]
+        assert found.whole.tolist() == found.read.tolist() == expected
+    both = replace(narrow, wide_columns=(1, 2), wide_doubt=0.395, wide_context=1).reading(scores, 0)
+    assert both.whole.all()  # their probabilities add up
+    assert not replace(narrow, wide_columns=(1,), wide_doubt=0.4, wide_context=1).reading(scores, 0).whole[0]
 
 
 class Ngrams:
@@ -56,8 +77,8 @@ class Ngrams:
 class Encoder:
     """Keeps what it was asked."""
 
-    def logits(self, documents, cascade=None, asked=()):
-        self.asked = [mask.tolist() for mask in asked]
+    def logits(self, documents, cascade=None, readings=()):
+        self.asked = [reading.asked.tolist() for reading in readings]
         return [np.full((len(document), 2), 7.0, np.float32) for document in documents]
 
 
@@ -161,6 +182,8 @@ def test_a_negative_cache_is_refused():
 
 
 def test_a_cascade_survives_its_file():
-    from dataclasses import asdict
-
-    assert as_cascade(asdict(CASCADE)) == CASCADE
+    wide = replace(CASCADE, wide_columns=(1, 3), wide_doubt=0.3, wide_context=16)
+    for cascade in (CASCADE, wide):
+        assert as_cascade(json.loads(json.dumps(asdict(cascade)))) == cascade
+    older = {key: value for key, value in asdict(CASCADE).items() if not key.startswith("wide_")}
+    assert as_cascade(older) == CASCADE

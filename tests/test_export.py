@@ -8,8 +8,11 @@ pytest.importorskip("torch", reason="the extra 'train' is not installed")
 import onnx
 import onnxruntime
 import torch
+from transformers import ModernBertConfig, ModernBertModel
 
-from boilerplate_clf.training.export import quantize
+from boilerplate_clf.inference.windows import WindowConfig
+from boilerplate_clf.training.export import export_onnx, quantize
+from boilerplate_clf.training.fuse import fuse
 from boilerplate_clf.training.model import ParagraphClassifier
 from boilerplate_clf.training.pretrain import EncoderConfig, make_encoder
 from boilerplate_clf.training.smooth import smooth
@@ -59,6 +62,48 @@ def test_smoothing_changes_no_score_and_flattens_the_channels(classifier):
 
 def test_encoders_without_gated_layers_are_left_alone():
     assert smooth(torch.nn.Sequential(torch.nn.Linear(4, 4)), []) == 0
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("sliding", [False, True])
+def test_a_fused_model_says_what_it_said(tmp_path, bias, sliding):
+    torch.manual_seed(1)
+    config = ModernBertConfig(
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=2,
+        intermediate_size=48,
+        vocab_size=100,
+        max_position_embeddings=64,
+        attention_bias=bias,
+        mlp_bias=bias,
+        global_attn_every_n_layers=2 if sliding else 1,
+        local_attention=8,
+        pad_token_id=0,
+        attn_implementation="eager",
+    )
+    model = ParagraphClassifier(ModernBertModel(config), labels=4, marker_id=5, pad_id=0, wide_buckets=64)
+    torch.nn.init.normal_(model.pieces.weight)
+    for name, weight in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(weight)
+    model.eval()
+    windows = [(ids[:1, :length], markers[:1]) for length in (14, 24) for ids, markers in [inputs(length)]]
+    with torch.no_grad():
+        expected = [model(*window) for window in windows]
+    assert fuse(model) == (5 if sliding else 6)
+    export_onnx(model, WindowConfig(64, 8, 16, 4, 2, 3, 0, 5), tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    for (ids, markers), logits in zip(windows, expected, strict=True):
+        (found,) = session.run(None, {"input_ids": ids.numpy(), "markers": markers.numpy()})
+        np.testing.assert_allclose(found, logits.numpy(), atol=1e-4)
+    kinds = [node.op_type for node in onnx.load(str(tmp_path / "m.onnx")).graph.node]
+    assert kinds.count("MultiHeadAttention") == (2 if sliding else 3)
+    assert "Split" not in kinds
+
+
+def test_other_encoders_are_not_fused():
+    assert fuse(torch.nn.Sequential(torch.nn.Linear(4, 4))) == 0
 
 
 def test_each_row_of_a_table_has_a_scale_of_its_own(tmp_path):

@@ -83,6 +83,8 @@ def test_what_it_may_lack(name):
         ("cascade.context", (0, 1000), (-1, 1001, True, 2.0), r"'cascade\.context' must lie"),
         ("cascade.context_head", (0, 1000), (-1, 1001, True), r"'cascade\.context_head' must lie"),
         ("cascade.context_tail", (0, 1000), (-1, 1001, True), r"'cascade\.context_tail' must lie"),
+        ("cascade.wide_context", (0, 1000), (-1, 1001, True), r"'cascade\.wide_context' must lie"),
+        ("cascade.wide_doubt", (0, 1), (-0.01, 1.01), r"'cascade\.wide_doubt' must lie"),
         ("cascade.ngram_weight", (0.01, 1000), (0, 1000.5), r"'cascade\.ngram_weight' must lie"),
         ("windows.window_tokens", (16_384,), (16_385,), "more than 16,384 tokens"),
         ("windows.pad_id", (0, 2**31 - 1), (-1, 2**31, True, 1.0), "whole numbers, not negative"),

@@ -83,6 +83,7 @@ def test_the_second_manifest_reads_everything_and_has_its_own_thresholds(finishe
     fast, accurate = load_bundle(path.parent).manifest, load_bundle(path).manifest
     record = read_stage(finished.run / "calibrate")
     assert fast.cascade is not None and accurate.cascade is None
+    assert [fast.labels[column] for column in fast.cascade.wide_columns] == ["donation_request"]
     assert accurate.files == fast.files
     assert accurate.thresholds == record["accurate"]["thresholds"]
     assert accurate.provenance["dev"] == record["accurate"]["dev"]
@@ -325,6 +326,7 @@ GOOD = "name: x\nversion: '1'\ncorpus: [{path: a}]\ndata: {pages: [a], dev: b}\n
         ("name: x\nversion: '1'\n", "data: Field required"),
         ("NAME: x\n" + GOOD, "NAME: unknown key"),
         (GOOD + "finetune: {seed: much}\n", "finetune.seed"),
+        (GOOD + "cascade: {wide_labels: [donations]}\n", "wide_labels: 'donations' is none of the labels"),
         (GOOD.replace("dev: b", "dev: b, devil: c"), "data.devil: unknown key"),
         (GOOD.replace("corpus: [{path: a}]\n", ""), "either 'base' or 'corpus'"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tokenizers import Tokenizer, pre_tokenizers
 from tokenizers.models import WordPiece
 
 from boilerplate_clf.training.batches import Budgets, Featurizer, draw_asked, window_config
+from boilerplate_clf.training.calibrate import CascadeConfig
 from boilerplate_clf.training.data import LabelledDocument
 from boilerplate_clf.training.loop import Schedule, Trainer, layer_depth, make_optimizer, rate_factor
 from boilerplate_clf.training.losses import (
@@ -143,12 +145,21 @@ def test_examples_behind_a_cascade_ask_only_what_is_asked_and_cut_what_is_read_a
     featurizer = Featurizer(tokenizer, windows, ("content", "appeal"))
     texts = ("a a a a", "b b b b b", "c c c c", "a", "b b b")
     document = LabelledDocument("p", "x", texts, ("content", "appeal", "content", "content", "appeal"))
-    [example] = featurizer.asked_examples(document, np.asarray([0, 1, 0, 0, 0], bool), 1, 2, 1)
+    cascade = CascadeConfig(context=1, context_head=2, context_tail=1)
+    asked = np.asarray([0, 1, 0, 0, 0], bool)
+    [example] = featurizer.asked_examples(document, asked, cascade)
     a, b, c = (tokenizer.token_to_id(x) for x in "abc")
     par, cls, sep = windows.marker_id, windows.cls_id, windows.sep_id
     assert example.window.ids == [cls, par, a, a, a, par, b, b, b, b, b, par, c, c, c, sep]
     assert example.labels == [IGNORE, 1, IGNORE]
-    assert featurizer.asked_examples(document, np.zeros(5, bool), 1, 2, 1) == []
+    assert featurizer.asked_examples(document, np.zeros(5, bool), cascade) == []
+    wide = replace(cascade, wide_labels=("appeal",), wide_context=2)
+    [example] = featurizer.asked_examples(document, asked, wide)
+    assert example.window.ids == [
+        *[cls, par, a, a, a, a, par, b, b, b, b, b, par, c, c, c, c],
+        *[par, a, sep],
+    ]
+    assert example.labels == [IGNORE, 1, IGNORE, IGNORE]
 
 
 def test_appeals_are_asked_about_sooner_than_what_stands_beside_them_or_far_away():

@@ -184,9 +184,13 @@ class Manifest:
         _check_chain("cascade.chain", cascade.chain, len(self.labels))
         if self.windows is None or not self.ngram_weight:
             raise BundleFormatError("a 'cascade' takes both an encoder and an n-gram model")
-        if not 0 <= cascade.least_doubt <= 1:
-            raise BundleFormatError("'cascade.least_doubt' must lie between 0 and 1")
-        for name in ("context", "context_head", "context_tail"):
+        for name in ("least_doubt", "wide_doubt"):
+            if not 0 <= getattr(cascade, name) <= 1:
+                raise BundleFormatError(f"'cascade.{name}' must lie between 0 and 1")
+        columns = cascade.wide_columns
+        if any(type(column) is not int or not 0 <= column < len(self.labels) for column in columns):
+            raise BundleFormatError("'cascade.wide_columns' must be places of labels")
+        for name in ("context", "context_head", "context_tail", "wide_context"):
             if type(value := getattr(cascade, name)) is not int or not 0 <= value <= MAX_CONTEXT:
                 raise BundleFormatError(f"'cascade.{name}' must lie between 0 and {MAX_CONTEXT}")
         if not 0 < cascade.ngram_weight <= MAX_FACTOR:

@@ -5,6 +5,9 @@ cost. The encoder reads those that may be appeals, each with its neighbours, in 
 held nothing else (cascades: Viola & Jones 2001; for models of text: FrugalGPT, Chen et al. 2023). What may
 be an appeal is told by the n-gram model over the whole document, with a chain of its own, so that a
 paragraph beside an appeal is asked about sooner than one far from any.
+
+Of some labels the encoder must read more: a plea for donations runs over many paragraphs, most of which
+name no money and are told from an article by where the plea begins and ends.
 """
 
 from __future__ import annotations
@@ -36,21 +39,42 @@ class Cascade:
     """Such a paragraph is cut to its first ``context_head`` and its last ``context_tail`` tokens."""
     ngram_weight: float
     """Of the n-gram model's log probabilities where the encoder is not asked."""
+    wide_columns: tuple[int, ...] = ()
+    """Labels around which the encoder reads farther, and in full."""
+    wide_doubt: float = 1.0
+    """Probability of one of these labels from which it does, 0 to 1."""
+    wide_context: int = 0
+    """Paragraphs on either side that it then reads."""
 
-    def asked(self, ngrams: npt.NDArray[np.floating], keep: int) -> Mask:
-        """Return a mask of the paragraphs of a document that the encoder is asked about.
+    def reading(self, ngrams: npt.NDArray[np.floating], keep: int) -> Reading:
+        """Return what the encoder reads of a document.
 
         Args:
             ngrams: the n-gram model's log probabilities ``(paragraphs, labels)``.
             keep: column of content.
         """
-        doubt = 1.0 - self.chain.marginals([ngrams])[0][:, keep]
-        result: Mask = doubt > self.least_doubt
-        return result
+        found = self.chain.marginals([ngrams])[0]
+        asked = 1.0 - found[:, keep] > self.least_doubt
+        suspected = found[:, list(self.wide_columns)].sum(axis=1) > self.wide_doubt
+        return reading(asked, suspected, self.context, self.wide_context)
 
-    def read(self, asked: Mask) -> Mask:
-        """Return a mask of the paragraphs that the encoder reads: those asked about, and their neighbours."""
-        return neighbourhood(asked, self.context)
+
+@dataclass(frozen=True)
+class Reading:
+    """Masks ``(paragraphs,)`` over a document, each of which includes the one before."""
+
+    asked: Mask
+    """What the encoder is asked about."""
+    whole: Mask
+    """What it reads in full."""
+    read: Mask
+    """What it reads, the rest of it cut."""
+
+
+def reading(asked: Mask, suspected: Mask, context: int, wide_context: int) -> Reading:
+    """Return what is read: ``context`` paragraphs around ``asked``, ``wide_context`` around ``suspected``."""
+    whole = asked | neighbourhood(suspected, wide_context)
+    return Reading(asked, whole, whole | neighbourhood(asked, context))
 
 
 def neighbourhood(asked: Mask, context: int) -> Mask:
@@ -64,5 +88,11 @@ def neighbourhood(asked: Mask, context: int) -> Mask:
 
 def as_cascade(raw: Mapping[str, Any]) -> Cascade:
     """Return what ``dataclasses.asdict`` made of a cascade."""
-    numbers = {name: float(raw[name]) for name in ("least_doubt", "ngram_weight")}
-    return Cascade(**{**raw, "chain": as_chain(raw["chain"]), **numbers})
+    values = {**raw, "chain": as_chain(raw["chain"])}
+    # Bundles of releases before 0.9 know no wider context.
+    for name in ("least_doubt", "ngram_weight", "wide_doubt"):
+        if name in values:
+            values[name] = float(values[name])
+    if "wide_columns" in values:
+        values["wide_columns"] = tuple(values["wide_columns"])
+    return Cascade(**values)

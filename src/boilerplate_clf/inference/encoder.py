@@ -9,13 +9,12 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from boilerplate_clf.errors import BundleFormatError
-from boilerplate_clf.inference.cascade import Cascade
+from boilerplate_clf.inference.cascade import Cascade, Reading
 from boilerplate_clf.inference.pieces import Pieces
 from boilerplate_clf.inference.session import Session
 from boilerplate_clf.inference.windows import Window, WindowConfig, cut, make_windows
 
 Floats = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 
 
 class Encoder:
@@ -43,24 +42,27 @@ class Encoder:
         self._session, self._windows, self._labels = session, windows, labels
 
     def logits(
-        self, documents: Sequence[Sequence[str]], cascade: Cascade | None = None, asked: Sequence[Mask] = ()
+        self,
+        documents: Sequence[Sequence[str]],
+        cascade: Cascade | None = None,
+        readings: Sequence[Reading] = (),
     ) -> list[Floats]:
         """Return the logits ``(paragraphs, labels)`` of each document; zeros for what is not read.
 
         Args:
             documents: paragraphs in reading order.
-            cascade: what is read along; None: everything is read.
-            asked: with a cascade, per document, a mask of the paragraphs that the encoder is asked about.
+            cascade: how what is read along is cut; None: everything is read.
+            readings: with a cascade, per document, what is read.
         """
         read = [np.ones(len(document), bool) for document in documents]
         if cascade is not None:
-            read = [cascade.read(mask) for mask in asked]
+            read = [reading.read for reading in readings]
         chosen = [np.flatnonzero(mask).tolist() for mask in read]
         encoded = self._encode([[d[i] for i in rows] for d, rows in zip(documents, chosen, strict=True)])
         if cascade is not None:
-            for document, rows, mask in zip(encoded, chosen, asked, strict=True):
+            for document, rows, reading in zip(encoded, chosen, readings, strict=True):
                 for place, row in enumerate(rows):
-                    if not mask[row]:
+                    if not reading.whole[row]:
                         document[place] = cut(document[place], cascade.context_head, cascade.context_tail)
         windows: list[Window] = []
         owners: list[int] = []

@@ -119,11 +119,11 @@ def _joined(
     if cascade is None:
         found = encoder.logits(documents)
         return [scores + ngram_weight * share for scores, share in zip(found, shares, strict=True)]
-    asked = [cascade.asked(share, keep) for share in shares]
-    found = encoder.logits(documents, cascade, asked)
+    readings = [cascade.reading(share, keep) for share in shares]
+    found = encoder.logits(documents, cascade, readings)
     return [
-        np.where(mask[:, None], scores + ngram_weight * share, cascade.ngram_weight * share)
-        for mask, scores, share in zip(asked, found, shares, strict=True)
+        np.where(reading.asked[:, None], scores + ngram_weight * share, cascade.ngram_weight * share)
+        for reading, scores, share in zip(readings, found, shares, strict=True)
     ]
 
 

@@ -11,10 +11,11 @@ import numpy.typing as npt
 import torch
 from tokenizers import Tokenizer
 
-from boilerplate_clf.inference.cascade import neighbourhood
+from boilerplate_clf.inference.cascade import neighbourhood, reading
 from boilerplate_clf.inference.pieces import Pieces
 from boilerplate_clf.inference.windows import Window, WindowConfig, cut, make_windows
 from boilerplate_clf.labels import UNDECIDED
+from boilerplate_clf.training.calibrate import CascadeConfig
 from boilerplate_clf.training.data import LabelledDocument
 from boilerplate_clf.training.losses import IGNORE
 from boilerplate_clf.training.tokenizer import CLS, PAD, PAR, SEP, token_id
@@ -71,21 +72,21 @@ class Featurizer:
         return self._windowed(self.encode(document), labels)
 
     def asked_examples(
-        self, document: LabelledDocument, asked: npt.NDArray[np.bool_], context: int, head: int, tail: int
+        self, document: LabelledDocument, asked: npt.NDArray[np.bool_], cascade: CascadeConfig
     ) -> list[Example]:
         """Return windows as the encoder gets them behind a cascade, with the labels that are asked.
 
         Args:
             document: a page.
             asked: mask of its paragraphs.
-            context: paragraphs on either side that are read along.
-            head: tokens that such a paragraph is cut to at its beginning.
-            tail: and at its end.
+            cascade: what is read along; what is asked about and has one of its wide labels is suspected.
         """
         texts = document.model_texts()
-        rows = np.flatnonzero(neighbourhood(asked, context)).tolist()
+        suspected = asked & np.isin(document.labels, cascade.wide_labels)
+        seen = reading(asked, suspected, cascade.context, cascade.wide_context)
+        rows = np.flatnonzero(seen.read).tolist()
         ids = [
-            row if asked[i] else cut(row, head, tail)
+            row if seen.whole[i] else cut(row, cascade.context_head, cascade.context_tail)
             for i, row in zip(rows, self._pieces.ids([texts[i] for i in rows]), strict=True)
         ]
         labels = [self.label_ids[document.labels[i]] if asked[i] else IGNORE for i in rows]

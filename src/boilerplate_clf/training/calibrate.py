@@ -20,6 +20,7 @@ from boilerplate_clf.evaluation.metrics import (
     f1_scores,
     flagged_content,
 )
+from boilerplate_clf.inference.cascade import Cascade
 from boilerplate_clf.inference.chain import Chain
 from boilerplate_clf.inference.decide import Decider, Mode, decide
 from boilerplate_clf.training.data import LabelledDocument
@@ -58,6 +59,22 @@ class CascadeConfig:
     context_head: int = 16
     context_tail: int = 4
     ngram_weight: float = 1.5
+    wide_labels: tuple[str, ...] = ()
+    """Around these the encoder reads ``wide_context`` paragraphs on either side, in full, where the
+    n-gram model gives them more than ``wide_doubt``."""
+    wide_doubt: float = 1.0
+    wide_context: int = 0
+
+    def cascade(self, chain: Chain, labels: Sequence[str]) -> Cascade:
+        """Return the cascade of a model with these labels.
+
+        Args:
+            chain: fitted to the n-gram model by itself.
+            labels: names of the model's outputs.
+        """
+        values = asdict(self)
+        columns = tuple(labels.index(name) for name in values.pop("wide_labels"))
+        return Cascade(chain, wide_columns=columns, **values)
 
 
 def affinities(documents: Sequence[LabelledDocument], labels: Sequence[str]) -> Floats:

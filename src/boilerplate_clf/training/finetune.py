@@ -247,9 +247,7 @@ def finetune(
         if cascade is None or rng.random() >= config.cascade_share:
             return featurizer.examples(document)
         asked = draw_asked(document.labels, keep_label, rng)
-        return featurizer.asked_examples(
-            document, asked, cascade.context, cascade.context_head, cascade.context_tail
-        )
+        return featurizer.asked_examples(document, asked, cascade)
 
     def batches() -> Iterator[list[Example]]:
         while True:

@@ -27,7 +27,6 @@ from boilerplate_clf.errors import TrainingError
 from boilerplate_clf.evaluation.metrics import VIEWS, describe, gold_of
 from boilerplate_clf.extras import require
 from boilerplate_clf.files import atomic_write, replace_folder, sha256_file
-from boilerplate_clf.inference.cascade import Cascade
 from boilerplate_clf.inference.encoder import Encoder
 from boilerplate_clf.inference.ngrams import NgramScorer
 from boilerplate_clf.inference.scorer import joined_logits
@@ -51,6 +50,7 @@ from boilerplate_clf.training.finetune import (
     read_classifier_config,
 )
 from boilerplate_clf.training.foreign import foreign_base
+from boilerplate_clf.training.fuse import fuse
 from boilerplate_clf.training.leakage import find_leaks, without_leaks
 from boilerplate_clf.training.linear import fit_linear, linear_scores
 from boilerplate_clf.training.pretrain import pretrain
@@ -249,6 +249,7 @@ class Pipeline:
         featurizer, dev = self._featurizer(labels, windows), self._dev(labels)
         torch_logits = np.concatenate(predict_logits(model, featurizer, dev))
         smooth(model, typical_inputs(featurizer, read_files(self.config.data.pages, labels)))
+        fuse(model)
         exporting.export_onnx(model, windows, folder / _FP32)
         exporting.quantize(folder / _FP32, folder / MODEL)
         fp32, int8 = (self._onnx_logits(name, featurizer, dev) for name in (_FP32, MODEL))
@@ -277,7 +278,7 @@ class Pipeline:
         cascade = None
         if self.config.cascade is not None and ngrams is not None:
             doubt = ChainFit(np.concatenate(linear_scores(ngrams, dev)), lengths, gold, affinity, place)
-            cascade = Cascade(doubt.fit(), **asdict(self.config.cascade))
+            cascade = self.config.cascade.cascade(doubt.fit(), labels)
         encoders = self._exported(labels)
         logits = {
             kind: joined_logits(texts, len(labels), encoder, ngrams, weight, cascade, place)

@@ -59,9 +59,9 @@ class Session:
     def run(self, windows: Iterable[Window]) -> list[Floats]:
         """Return for each window an array ``(paragraphs, labels)`` of logits.
 
-        One window a call: padding a batch costs a CPU more than it saves, and dynamic
-        quantisation takes its scales over the whole batch, so that a document's scores would
-        depend on which documents happen to share its call.
+        One window a call, as the graph expects it (:mod:`boilerplate_clf.training.fuse`): padding a
+        batch costs a CPU more than it saves, and dynamic quantisation takes its scales over the whole
+        batch, so that a document's scores would depend on which documents happen to share its call.
 
         Raises:
             BundleFormatError: the model cannot be run, or gives scores of another shape, or no numbers.

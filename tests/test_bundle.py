@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from boilerplate_clf.bundle import find_bundle, load_bundle
@@ -201,6 +201,9 @@ def test_files_that_cannot_be_read_are_named(bundle, monkeypatch):
         (lambda m: m["cascade"].update(context_tail=10**9), "cascade.context_tail"),
         (lambda m: m["cascade"].update(ngram_weight=0), "cascade.ngram_weight"),
         (lambda m: m["cascade"].update(wide_columns=[4]), "cascade.wide_columns"),
+        (lambda m: m["cascade"].update(wide_columns=[2, 2]), "cascade.wide_columns"),
+        (lambda m: m["cascade"].update(wide_columns=[True]), "cascade.wide_columns"),
+        (lambda m: m["cascade"].update(wide_columns=[[2]]), "cascade.wide_columns"),
         (lambda m: m["cascade"].update(wide_columns=["donation_request"]), "cascade.wide_columns"),
         (lambda m: m["cascade"].update(wide_columns=3), "malformed"),
         (lambda m: m["cascade"]["chain"].update(temperature=-1), "cascade.chain"),
@@ -242,6 +245,7 @@ def test_manifest_that_is_no_object(bundle, text):
         lambda x: st.lists(x) | st.dictionaries(st.text(), x),
     )
 )
+@example({"digest": None})
 def test_any_json_is_refused_with_our_error(value):
-    with pytest.raises(BundleFormatError):
+    with pytest.raises((BundleFormatError, BundleIntegrityError)):
         Manifest.from_json(json.dumps(value))

@@ -326,7 +326,12 @@ GOOD = "name: x\nversion: '1'\ncorpus: [{path: a}]\ndata: {pages: [a], dev: b}\n
         ("name: x\nversion: '1'\n", "data: Field required"),
         ("NAME: x\n" + GOOD, "NAME: unknown key"),
         (GOOD + "finetune: {seed: much}\n", "finetune.seed"),
-        (GOOD + "cascade: {wide_labels: [donations]}\n", "wide_labels: 'donations' is none of the labels"),
+        (GOOD + "cascade: {wide_labels: [donations]}\n", "wide_labels: 'donations' is no label of an appeal"),
+        (GOOD + "cascade: {wide_labels: [content]}\n", "wide_labels: 'content' is no label of an appeal"),
+        (
+            GOOD + "cascade: {wide_labels: [donation_request, donation_request]}\n",
+            "wide_labels: a label stands there twice",
+        ),
         (GOOD.replace("dev: b", "dev: b, devil: c"), "data.devil: unknown key"),
         (GOOD.replace("corpus: [{path: a}]\n", ""), "either 'base' or 'corpus'"),
     ],

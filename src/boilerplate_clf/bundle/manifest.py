@@ -187,9 +187,10 @@ class Manifest:
         for name in ("least_doubt", "wide_doubt"):
             if not 0 <= getattr(cascade, name) <= 1:
                 raise BundleFormatError(f"'cascade.{name}' must lie between 0 and 1")
-        columns = cascade.wide_columns
-        if any(type(column) is not int or not 0 <= column < len(self.labels) for column in columns):
-            raise BundleFormatError("'cascade.wide_columns' must be places of labels")
+        columns, places = cascade.wide_columns, range(len(self.labels))
+        known = all(type(column) is int and column in places for column in columns)
+        if not known or len(set(columns)) != len(columns):
+            raise BundleFormatError("'cascade.wide_columns' must be places of different labels")
         for name in ("context", "context_head", "context_tail", "wide_context"):
             if type(value := getattr(cascade, name)) is not int or not 0 <= value <= MAX_CONTEXT:
                 raise BundleFormatError(f"'cascade.{name}' must lie between 0 and {MAX_CONTEXT}")

@@ -111,8 +111,12 @@ def load_config(path: Path) -> PipelineConfig:
         raise ConfigError(f"{path}: 'self_training' needs a 'teacher'")
     if config.base is not None and config.teacher is not None:
         raise ConfigError(f"{path}: 'base' and 'teacher' are two starts: give one of them")
-    if config.cascade is not None and (unknown := set(config.cascade.wide_labels) - set(config.labels)):
-        raise ConfigError(f"{path}: cascade.wide_labels: {min(unknown)!r} is none of the labels")
+    if config.cascade is not None:
+        wide = config.cascade.wide_labels
+        if unknown := set(wide) - (set(config.labels) - {config.keep_label}):
+            raise ConfigError(f"{path}: cascade.wide_labels: {min(unknown)!r} is no label of an appeal")
+        if len(set(wide)) != len(wide):
+            raise ConfigError(f"{path}: cascade.wide_labels: a label stands there twice")
     if config.base is not None and (local := path.resolve().parent / config.base).is_dir():
         config = replace(config, base=str(local))
     resolved: PipelineConfig = _resolve(config, path.resolve().parent)

@@ -13,10 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boilerplate_clf import Classifier
+from boilerplate_clf.bundle import load_bundle
 from boilerplate_clf.inference.cache import ParagraphCache
-from boilerplate_clf.inference.cascade import Cascade, as_cascade, reading
+from boilerplate_clf.inference.cascade import Cascade, Reading, as_cascade, reading
 from boilerplate_clf.inference.chain import Chain
+from boilerplate_clf.inference.encoder import Encoder as RealEncoder
 from boilerplate_clf.inference.scorer import joined_logits
+
+from .conftest import SHIPPED
 
 CASCADE = Cascade(Chain(1.0, (), ()), 0.25, 1, 16, 4, 1.5)
 SURE, UNSURE = np.log([0.9, 0.1]), np.log([0.5, 0.5])
@@ -92,6 +96,28 @@ def test_the_encoder_decides_what_it_is_asked_about_and_nothing_else():
     assert found[1].shape == (0, 2) and found[2] == pytest.approx(1.5 * SURE[None])
     without = joined_logits(documents, 2, encoder, Ngrams(), 1.0, None, keep=0)
     assert without[0][0] == pytest.approx(7.0 + SURE)
+
+
+def test_only_what_is_read_along_is_cut_short():
+    bundle = load_bundle(SHIPPED)
+    windows, seen = bundle.manifest.windows, []
+
+    class Recorder:
+        def run(self, windows):
+            seen.extend(windows)
+            return [np.zeros((len(window.markers), 4), np.float32) for window in windows]
+
+    encoder = RealEncoder(bundle.tokenizer_json, Recorder(), windows, 4)
+    words = " ".join(["Haus"] * 30)
+    masks = [np.asarray(mask, bool) for mask in ([1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0])]
+    encoder.logits([[words] * 4], CASCADE, [Reading(*masks)])
+    (window,) = seen
+    (one,) = set(window.ids) - {windows.cls_id, windows.marker_id, windows.sep_id}
+    along = CASCADE.context_head + CASCADE.context_tail
+    expected = [windows.cls_id]
+    for count in (30, 30, along):
+        expected += [windows.marker_id, *[one] * count]
+    assert window.ids == [*expected, windows.sep_id]
 
 
 def test_the_shipped_model_asks_about_appeals_and_not_about_articles(classifier, monkeypatch):

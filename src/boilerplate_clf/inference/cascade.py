@@ -40,9 +40,9 @@ class Cascade:
     ngram_weight: float
     """Of the n-gram model's log probabilities where the encoder is not asked."""
     wide_columns: tuple[int, ...] = ()
-    """Labels around which the encoder reads farther, and in full."""
+    """Labels around which the encoder reads farther, and cuts no more than what it is asked about."""
     wide_doubt: float = 1.0
-    """Probability of one of these labels from which it does, 0 to 1."""
+    """Probability of these labels together above which it does, 0 to 1."""
     wide_context: int = 0
     """Paragraphs on either side that it then reads."""
 
@@ -68,7 +68,7 @@ class Reading:
     whole: Mask
     """What it reads in full."""
     read: Mask
-    """What it reads, the rest of it cut."""
+    """What it reads at all; what is not in ``whole`` is cut short."""
 
 
 def reading(asked: Mask, suspected: Mask, context: int, wide_context: int) -> Reading:

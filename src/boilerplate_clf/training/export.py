@@ -29,7 +29,8 @@ HEAD_LAYERS = 2
 def export_onnx(model: nn.Module, windows: WindowConfig, path: Path) -> None:
     """Write ``model`` (in evaluation mode) as one fp32 ONNX file with free batch, length and slots.
 
-    The exporter built on ``torch.export`` is used, since the TorchScript one is deprecated.
+    The exporter built on ``torch.export`` is used, since the TorchScript one is deprecated. After
+    :func:`~boilerplate_clf.training.fuse.fuse` the file takes no padded sequences: it sees no mask.
 
     Raises:
         TrainingError: the model is in training mode; dropout would be exported.

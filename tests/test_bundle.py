@@ -204,6 +204,8 @@ def test_files_that_cannot_be_read_are_named(bundle, monkeypatch):
         (lambda m: m["cascade"].update(wide_columns=[2, 2]), "cascade.wide_columns"),
         (lambda m: m["cascade"].update(wide_columns=[True]), "cascade.wide_columns"),
         (lambda m: m["cascade"].update(wide_columns=[[2]]), "cascade.wide_columns"),
+        (lambda m: m["cascade"].update(wide_columns=[0]), "cascade.wide_columns"),
+        (lambda m: m["cascade"].update(wide_columns={}), "malformed"),
         (lambda m: m["cascade"].update(wide_columns=["donation_request"]), "cascade.wide_columns"),
         (lambda m: m["cascade"].update(wide_columns=3), "malformed"),
         (lambda m: m["cascade"]["chain"].update(temperature=-1), "cascade.chain"),

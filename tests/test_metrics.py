@@ -30,9 +30,9 @@ from boilerplate_clf.training.calibrate import (
     affinities,
     calibrate,
     describe_modes,
-    fit_thresholds,
 )
 from boilerplate_clf.training.data import LabelledDocument
+from boilerplate_clf.training.thresholds import fit_thresholds, strictest
 
 RNG = np.random.default_rng(0)
 
@@ -158,7 +158,7 @@ def test_thresholds_respect_the_limit():
     gold, lengths = gold_of(data, LABELS), [len(d) for d in data]
     logits = noisy_logits(gold)
     config = CalibrateConfig(balanced=0.01, careful=0.004)
-    result = calibrate(logits, lengths, gold, affinities(data, LABELS), "content", config)
+    result = calibrate([logits], lengths, gold, affinities(data, LABELS), "content", config)
     chain = Chain(**result["chain"])
     parts = np.split(logits, np.cumsum(lengths)[:-1])
     scores = np.concatenate(chain.marginals(parts))[gold.decided]
@@ -174,23 +174,66 @@ def test_thresholds_respect_the_limit():
         assert rows[name]["precision"] == 0 or rows[name]["precision"] > 0.85
 
 
+def by_pairs(pairs):
+    """Return scores and labels of ``(label, score of the appeal that is likeliest)``."""
+    scores = np.zeros((len(pairs), 4))
+    for row, (label, score) in zip(scores, pairs, strict=True):
+        row[label or 2] = score
+        row[0] = 1 - score
+    index = np.array([label for label, _ in pairs])
+    some = np.ones(len(index), bool)
+    return scores, Gold(LABELS, index, np.zeros(len(index), int), some, some)
+
+
 def test_of_thresholds_that_are_as_good_those_that_flag_least_are_taken():
     # Appeals of the three labels that are sure, a few that are not, and content that looks like the latter.
-    rows = [(label, 0.9) for label in (1, 2, 3)] * 200 + [(0, 0.0)] * 2000
+    sure = [(label, 0.9) for label in (1, 2, 3)] * 200 + [(0, 0.0)] * 2000
 
-    def thresholds(unsure):
-        every = rows + [(2, 0.45)] * unsure + [(0, 0.45)]
-        scores = np.zeros((len(every), 4))
-        for row, (label, score) in zip(scores, every, strict=True):
-            row[label or 2] = score
-            row[0] = 1 - score
-        index = np.array([label for label, _ in every])
-        some = np.ones(len(index), bool)
-        gold = Gold(LABELS, index, np.zeros(len(index), int), some, some)
-        return fit_thresholds(scores, gold, 0, 0.01)
+    def threshold(unsure):
+        scores, gold = by_pairs([*sure, *[(2, 0.45)] * unsure, (0, 0.45)])
+        return fit_thresholds([scores], gold, 0, 0.01)[2]
 
-    assert thresholds(2)[2] > 0.45  # two in two hundred: less than half a point of macro-F1
-    assert thresholds(40)[2] <= 0.45
+    assert threshold(2) > 0.45  # two in two hundred: less than half a point of macro-F1
+    assert threshold(40) <= 0.45
+
+
+def test_thresholds_are_those_that_hold_for_each_rounding_of_a_model():
+    sure = [(label, 0.95) for label in (1, 2, 3)] * 50 + [(0, 0.0)] * 2000
+    beside = [0.51] * 4  # four of 54 requests beside a threshold, as a rounding has them
+    rounded, gold = by_pairs(sure + [(2, score + 0.001) for score in beside] + [(0, 0.3)])
+    exact, _ = by_pairs(sure + [(2, score - 0.02) for score in beside] + [(0, 0.3)])
+    assert fit_thresholds([rounded], gold, 0, 0.01)[2] == 0.5
+    assert fit_thresholds([rounded, exact], gold, 0, 0.01)[2] == 0.475
+    assert fit_thresholds([exact, rounded], gold, 0, 0.01)[2] == 0.475
+
+
+def test_of_equally_good_thresholds_none_is_taken_at_which_a_rounding_changes_a_label():
+    # One of 54 requests moves: macro-F1 by a quarter of a point, the label's F1 by one.
+    sure = [(label, 0.95) for label in (1, 2, 3)] * 53 + [(0, 0.0)] * 2000
+    rounded, gold = by_pairs([*sure, (2, 0.71), (0, 0.3)])
+    exact, _ = by_pairs([*sure, (2, 0.69), (0, 0.3)])
+    assert fit_thresholds([rounded], gold, 0, 0.01)[2] == 0.95
+    assert fit_thresholds([rounded, exact], gold, 0, 0.01)[2] == 0.95
+    # What is above 0.7 is beside the threshold in turn: all but one of the labels' paragraphs.
+    high = [(label, 0.72) for label in (1, 2, 3)] * 53 + [(0, 0.0)] * 2000
+    rounded, gold = by_pairs([*high, (2, 0.71), (0, 0.3)])
+    exact, _ = by_pairs([*high, (2, 0.69), (0, 0.3)])
+    assert fit_thresholds([rounded], gold, 0, 0.01)[2] == 0.7
+    assert fit_thresholds([rounded, exact], gold, 0, 0.01)[2] == 0.675
+
+
+def test_a_share_flagged_by_any_rounding_counts():
+    rows = [(label, 0.95) for label in (1, 2, 3)] * 50 + [(2, 0.41)] * 20 + [(0, 0.0)] * 1000
+    rounded, gold = by_pairs(rows + [(0, 0.39)] * 6)
+    exact, _ = by_pairs(rows + [(0, 0.41)] * 6)
+    assert fit_thresholds([rounded], gold, 0, 0.005)[2] == 0.4
+    assert fit_thresholds([rounded, exact], gold, 0, 0.005)[2] > 0.4
+
+
+def test_where_no_threshold_is_the_same_to_all_roundings_the_strictest_good_one_is_taken():
+    assert strictest({0.2: 0, 0.5: 0, 0.8: 0}, lambda t: t, 0.1, lambda _: 0.3, lambda _: False) == 0.8
+    assert strictest({0.2: 0, 0.5: 0, 0.8: 0}, lambda t: t, 0.1, lambda _: 0.3, lambda t: t < 0.6) == 0.5
+    assert strictest({0.2: 0, 0.5: 0, 0.8: 0}, lambda t: t, 0.1, lambda _: 0.3, lambda t: t < 0.3) == 0.8
 
 
 def test_baselines_learn_and_label_every_paragraph():

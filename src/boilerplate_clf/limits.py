@@ -40,3 +40,12 @@ MAX_MANIFEST_BYTES = 2**20
 
 MAX_WINDOW_TOKENS = 16_384
 """Of an encoder's window: what it computes grows with the square of it."""
+
+MAX_CONTEXT = 1000
+"""Of a bundle's cascade: paragraphs, or tokens."""
+
+MAX_FACTOR = 1000.0
+"""Of what multiplies or divides scores in a bundle: none of them can then leave the range of a float."""
+
+MAX_LOG_WEIGHT = 50.0
+"""Of a bundle's chain: e**50 still leaves room in a float for sums."""

@@ -12,18 +12,12 @@ from typing import Any
 from boilerplate_clf.errors import BundleFormatError, BundleIntegrityError
 from boilerplate_clf.files import atomic_write, sha256_bytes
 from boilerplate_clf.inference.cascade import Cascade, as_cascade
-from boilerplate_clf.inference.chain import Chain, as_chain
+from boilerplate_clf.inference.chain import Chain, as_chain, as_number
 from boilerplate_clf.inference.decide import TUNED_MODES
 from boilerplate_clf.inference.windows import WindowConfig
-from boilerplate_clf.limits import MAX_WINDOW_TOKENS
+from boilerplate_clf.limits import MAX_FACTOR, MAX_LOG_WEIGHT, MAX_WINDOW_TOKENS
 
 FORMAT_VERSION = 3
-MAX_LOG_WEIGHT = 50.0
-"""Of the chain: e**50 still leaves room in a float for sums."""
-MAX_CONTEXT = 1000
-"""Of the cascade: paragraphs, or tokens."""
-MAX_FACTOR = 1000.0
-"""Of what multiplies or divides scores: none of them can then leave the range of a float."""
 
 DIGEST = "digest"
 """Field of ``bundle.json`` with the SHA-256 of the others."""
@@ -128,15 +122,15 @@ class Manifest:
                 windows=_windows(raw["windows"]),
                 chain=as_chain(raw["chain"]),
                 thresholds={
-                    str(mode): {str(k): float(v) for k, v in values.items()}
+                    str(mode): {str(k): as_number(v) for k, v in values.items()}
                     for mode, values in raw["thresholds"].items()
                 },
                 precision={
-                    str(name): tuple((float(t), float(p)) for t, p in curve)
+                    str(name): tuple((as_number(t), as_number(p)) for t, p in curve)
                     for name, curve in raw.get("precision", {}).items()
                 },
                 files={str(k): _entry(v) for k, v in raw["files"].items()},
-                ngram_weight=float(raw.get("ngram_weight", 0.0)),
+                ngram_weight=as_number(raw.get("ngram_weight", 0.0)),
                 extension=_entry(raw["extension"]) if raw.get("extension") else None,
                 cascade=as_cascade(raw["cascade"]) if raw.get("cascade") else None,
                 provenance=dict(raw.get("provenance", {})),
@@ -184,18 +178,8 @@ class Manifest:
         _check_chain("cascade.chain", cascade.chain, len(self.labels))
         if self.windows is None or not self.ngram_weight:
             raise BundleFormatError("a 'cascade' takes both an encoder and an n-gram model")
-        for name in ("least_doubt", "wide_doubt"):
-            if not 0 <= getattr(cascade, name) <= 1:
-                raise BundleFormatError(f"'cascade.{name}' must lie between 0 and 1")
-        columns, places = cascade.wide_columns, range(len(self.labels))
-        known = all(type(column) is int and column in places for column in columns)
-        if not known or len(set(columns)) != len(columns):
-            raise BundleFormatError("'cascade.wide_columns' must be places of different labels")
-        for name in ("context", "context_head", "context_tail", "wide_context"):
-            if type(value := getattr(cascade, name)) is not int or not 0 <= value <= MAX_CONTEXT:
-                raise BundleFormatError(f"'cascade.{name}' must lie between 0 and {MAX_CONTEXT}")
-        if not 0 < cascade.ngram_weight <= MAX_FACTOR:
-            raise BundleFormatError(f"'cascade.ngram_weight' must lie between 0 and {MAX_FACTOR}")
+        if problem := cascade.problem(len(self.labels), self.labels.index(self.keep_label)):
+            raise BundleFormatError(f"'cascade.{problem[0]}' {problem[1]}")
 
 
 def _check_chain(name: str, chain: Chain, size: int) -> None:

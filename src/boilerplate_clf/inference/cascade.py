@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from boilerplate_clf.inference.chain import Chain, as_chain
+from boilerplate_clf.inference.chain import Chain, as_chain, as_number
+from boilerplate_clf.limits import MAX_CONTEXT, MAX_FACTOR
 
 Mask = npt.NDArray[np.bool_]
 
@@ -45,6 +46,27 @@ class Cascade:
     """Probability of these labels together above which it does, 0 to 1."""
     wide_context: int = 0
     """Paragraphs on either side that it then reads."""
+
+    def problem(self, labels: int, keep: int) -> tuple[str, str] | None:
+        """Return a field whose value makes no sense and what it must be; None: all of them do.
+
+        Args:
+            labels: number of the model's labels.
+            keep: column of content.
+        """
+        for name in ("least_doubt", "wide_doubt"):
+            if not 0 <= getattr(self, name) <= 1:
+                return name, "must lie between 0 and 1"
+        for name in ("context", "context_head", "context_tail", "wide_context"):
+            if type(value := getattr(self, name)) is not int or not 0 <= value <= MAX_CONTEXT:
+                return name, f"must lie between 0 and {MAX_CONTEXT}"
+        if not 0 < self.ngram_weight <= MAX_FACTOR:
+            return "ngram_weight", f"must lie between 0 and {MAX_FACTOR}"
+        columns, appeals = self.wide_columns, set(range(labels)) - {keep}
+        known = all(type(column) is int and column in appeals for column in columns)
+        if not known or len(set(columns)) != len(columns):
+            return "wide_columns", "must be places of different labels, and not of what is kept"
+        return None
 
     def reading(self, ngrams: npt.NDArray[np.floating], keep: int) -> Reading:
         """Return what the encoder reads of a document.
@@ -87,12 +109,18 @@ def neighbourhood(asked: Mask, context: int) -> Mask:
 
 
 def as_cascade(raw: Mapping[str, Any]) -> Cascade:
-    """Return what ``dataclasses.asdict`` made of a cascade."""
+    """Return what ``dataclasses.asdict`` made of a cascade.
+
+    Raises:
+        TypeError: a field is unknown, missing or of another type.
+    """
     values = {**raw, "chain": as_chain(raw["chain"])}
     # Bundles of releases before 0.9 know no wider context.
     for name in ("least_doubt", "ngram_weight", "wide_doubt"):
         if name in values:
-            values[name] = float(values[name])
+            values[name] = as_number(values[name])
     if "wide_columns" in values:
+        if not isinstance(values["wide_columns"], list | tuple):
+            raise TypeError("wide_columns must be a list")
         values["wide_columns"] = tuple(values["wide_columns"])
     return Cascade(**values)

@@ -103,12 +103,28 @@ class Chain:
 
 
 def as_chain(raw: Mapping[str, Any]) -> Chain:
-    """Return what ``dataclasses.asdict`` made of a chain."""
+    """Return what ``dataclasses.asdict`` made of a chain.
+
+    Raises:
+        TypeError: a weight is no number.
+    """
     return Chain(
-        float(raw["temperature"]),
-        tuple(tuple(float(v) for v in row) for row in raw["transitions"]),
-        tuple(float(v) for v in raw["bias"]),
+        as_number(raw["temperature"]),
+        tuple(tuple(as_number(v) for v in row) for row in raw["transitions"]),
+        tuple(as_number(v) for v in raw["bias"]),
     )
+
+
+def as_number(value: object) -> float:
+    """Return a number of a JSON file as a float.
+
+    Raises:
+        TypeError: it is something else: a text with digits, true, null.
+        OverflowError: it is too large for a float.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"a {type(value).__name__} where a number should stand")
+    return float(value)
 
 
 def _scaled(values: Floats) -> Floats:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from boilerplate_clf.evaluation.metrics import Gold, confusion, f1_scores
 from boilerplate_clf.inference.decide import TUNED_MODES, Mode, decide
-from boilerplate_clf.training.calibrate import CalibrateConfig, ChainFit, precision_curve, strictest
+from boilerplate_clf.training.calibrate import CalibrateConfig, ChainFit
+from boilerplate_clf.training.thresholds import precision_curve, strictest
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
@@ -24,17 +24,13 @@ from boilerplate_clf.inference.cascade import Cascade
 from boilerplate_clf.inference.chain import Chain
 from boilerplate_clf.inference.decide import Decider, Mode, decide
 from boilerplate_clf.training.data import LabelledDocument
+from boilerplate_clf.training.thresholds import fit_thresholds, precision_curve
 
 Floats = npt.NDArray[np.float64]
 
 _TEMPERATURES = tuple(float(t) for t in np.round(np.geomspace(0.7, 4.5, 14), 3))
 _STRENGTHS = tuple(float(v) for v in np.round(np.arange(0.0, 1.05, 0.1), 2))
 _KEEP_BIASES = tuple(float(v) for v in np.arange(-0.5, 2.25, 0.25))
-_THRESHOLDS = np.round(np.concatenate([np.arange(0.2, 0.96, 0.025), [0.965, 0.975, 0.985, 0.99, 0.995]]), 3)
-_AS_GOOD = 0.005
-"""Macro-F1 that dev cannot tell apart: a fraction of what one draw of the folds or another brings."""
-_LEAST_CHOSEN = 10
-"""Paragraphs below which a measured precision says nothing."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +118,15 @@ class ChainFit:
         transitions = tuple(tuple(float(v) for v in row) for row in links) if links.any() else ()
         return Chain(temperature, transitions, tuple(weights))
 
-    def scores(self, chain: Chain) -> Floats:
-        """Return the decided paragraphs' probabilities ``(paragraphs, labels)``."""
-        scores: Floats = chain.flat_marginals(self._logits, self._lengths)[self._gold.decided]
+    def scores(self, chain: Chain, logits: npt.NDArray[Any] | None = None) -> Floats:
+        """Return the decided paragraphs' probabilities ``(paragraphs, labels)``.
+
+        Args:
+            chain: of :meth:`chain`.
+            logits: of another model for the same documents; None: those that are fitted to.
+        """
+        judged = self._logits if logits is None else logits
+        scores: Floats = chain.flat_marginals(judged, self._lengths)[self._gold.decided]
         return scores
 
     def fit(self, among: npt.NDArray[np.bool_] | None = None) -> Chain:
@@ -153,80 +155,8 @@ class ChainFit:
         return self._losses[weights]
 
 
-def strictest(
-    flagged: Mapping[float, float],
-    worth: Callable[[float], float],
-    limit: float,
-    tolerance: Callable[[float], float],
-) -> float:
-    """Return the highest of the thresholds that are as good as the best one under a limit.
-
-    Args:
-        flagged: what each threshold flags of content.
-        worth: what a threshold is worth; asked for those within the limit.
-        limit: of what may be flagged; where none is within it, the highest of those that flag least is taken.
-        tolerance: how much less than the best worth, which it is given, counts as equally good.
-    """
-    within = {threshold: worth(threshold) for threshold, share in flagged.items() if share <= limit}
-    if not within:
-        fewest = min(flagged.values())
-        return max(threshold for threshold, share in flagged.items() if share == fewest)
-    best = max(within.values())
-    least = best - tolerance(best)
-    return max(threshold for threshold, value in within.items() if value >= least)
-
-
-def fit_thresholds(scores: Floats, gold: Gold, keep: int, limit: float) -> list[float]:
-    """Return the threshold that flags least content among those with the best macro-F1 under the limit.
-
-    View ``text``. Thresholds within half a point of the best macro-F1 count as equally good, since losing
-    content is worse than keeping an appeal. All labels get the same one: a threshold for each would fit the
-    few paragraphs of the rarest label (``training/README.md`` has what that costs on other publishers).
-
-    Returns:
-        The threshold of each label, 0 for ``keep``.
-    """
-    mask = gold.view("text")
-    scores, index = scores[mask], gold.index[mask]
-    size = scores.shape[1]
-    matrices = {}
-    for threshold in _THRESHOLDS:
-        least = np.full(size, threshold)
-        least[keep] = 0.0
-        matrices[float(threshold)] = confusion(index, decide(scores, least.tolist(), keep), size)
-    chosen = strictest(
-        {threshold: float(flagged_content(matrix, keep)) for threshold, matrix in matrices.items()},
-        lambda threshold: float(f1_scores(matrices[threshold])[2].mean()),
-        limit,
-        lambda _: _AS_GOOD,
-    )
-    return [0.0 if label == keep else round(chosen, 3) for label in range(size)]
-
-
-def precision_curve(scores: Floats, gold: Gold, label: int, keep: int) -> list[tuple[float, float]]:
-    """Return (threshold, precision from there on) of a label in view ``text``, ascending in both.
-
-    A paragraph counts where the label is the likeliest but for ``keep``; a threshold is listed where
-    it is more precise than all lower ones, and as long as enough paragraphs reach it.
-    """
-    mask = gold.view("text")
-    scores, index = scores[mask], gold.index[mask]
-    others = scores.copy()
-    others[:, keep] = -1.0
-    first = others.argmax(axis=1) == label
-    curve: list[tuple[float, float]] = []
-    for threshold in _THRESHOLDS:
-        chosen = first & (scores[:, label] >= threshold)
-        if chosen.sum() < _LEAST_CHOSEN:
-            break
-        precision = float((index[chosen] == label).mean())
-        if not curve or precision > curve[-1][1]:
-            curve.append((float(threshold), round(precision, 4)))
-    return curve
-
-
 def calibrate(
-    logits: npt.NDArray[Any],
+    kinds: Sequence[npt.NDArray[Any]],
     lengths: Sequence[int],
     gold: Gold,
     affinity: Floats,
@@ -239,7 +169,9 @@ def calibrate(
     were fitted on the other folds' publishers, so it is not flattered by the fit.
 
     Args:
-        logits: ``(paragraphs, labels)``, of all paragraphs, one document after another.
+        kinds: logits ``(paragraphs, labels)`` of all paragraphs, one document after another: of what is
+            shipped, to which everything is fitted, then of what it was rounded from, if any, for which
+            the thresholds must be as good.
         lengths: paragraphs of each document.
         gold: labels of the decided ones.
         affinity: how labels follow one another, of :func:`affinities` on the training data.
@@ -248,10 +180,11 @@ def calibrate(
     """
     keep = gold.labels.index(keep_label)
     limits = {Mode.CAREFUL: config.careful, Mode.BALANCED: config.balanced}
-    fit = ChainFit(logits, lengths, gold, affinity, keep)
+    fit = ChainFit(kinds[0], lengths, gold, affinity, keep)
     chain = fit.fit()
-    scores = fit.scores(chain)
-    thresholds = {mode: fit_thresholds(scores, gold, keep, limit) for mode, limit in limits.items()}
+    judged = [fit.scores(chain, logits) for logits in kinds]
+    scores = judged[0]
+    thresholds = {mode: fit_thresholds(judged, gold, keep, limit) for mode, limit in limits.items()}
     curves = {
         name: precision_curve(scores, gold, label, keep)
         for label, name in enumerate(gold.labels)
@@ -266,12 +199,13 @@ def calibrate(
         if not out.any() or out.all():
             continue
         rest = Gold(gold.labels, gold.index[~out], gold.publisher[~out], gold.long[~out], gold.decided)
-        fold_scores = fit.scores(fit.fit(among=~out))
-        honest_scores[out] = fold_scores[out]
-        honest[Mode.BEST_GUESS][out] = decide(fold_scores[out], None, keep)
+        fold_chain = fit.fit(among=~out)
+        fold_scores = [fit.scores(fold_chain, logits) for logits in kinds]
+        honest_scores[out] = fold_scores[0][out]
+        honest[Mode.BEST_GUESS][out] = decide(honest_scores[out], None, keep)
         for mode, limit in limits.items():
-            fold_thresholds = fit_thresholds(fold_scores[~out], rest, keep, limit)
-            honest[mode][out] = decide(fold_scores[out], fold_thresholds, keep)
+            fold_thresholds = fit_thresholds([part[~out] for part in fold_scores], rest, keep, limit)
+            honest[mode][out] = decide(honest_scores[out], fold_thresholds, keep)
     mask = gold.view("text")
     return {
         "chain": asdict(chain),
@@ -297,19 +231,23 @@ def calibrate_and_measure(
     affinity: Floats,
     keep_label: str,
     config: CalibrateConfig,
+    others: Mapping[str, Sequence[npt.NDArray[Any]]] | None = None,
 ) -> dict[str, Any]:
-    """Fit to the first of several models, and measure all of them with that, as ``dev``.
+    """Calibrate, and measure what is shipped and what it was rounded from with the result, as ``dev``.
 
     Args:
-        kinds: name of each model -> ``(paragraphs, labels)`` logits of each document.
+        kinds: name of each model -> ``(paragraphs, labels)`` logits of each document; in the order of
+            :func:`calibrate`.
         lengths: as of :func:`calibrate`, like all that follow.
         gold: labels.
         affinity: of the training data.
         keep_label: what a doubtful paragraph falls back to.
         config: limits and folds.
+        others: more models, which are measured only.
     """
     flat = {kind: np.concatenate(parts) for kind, parts in kinds.items()}
-    result = calibrate(next(iter(flat.values())), lengths, gold, affinity, keep_label, config)
+    result = calibrate(list(flat.values()), lengths, gold, affinity, keep_label, config)
+    flat |= {kind: np.concatenate(parts) for kind, parts in (others or {}).items()}
     chain = Chain(**result["chain"])
     decider = Decider(gold.labels, gold.labels.index(keep_label), result["thresholds"])
     result["dev"] = {

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from boilerplate_clf.errors import ConfigError
 from boilerplate_clf.extras import require
+from boilerplate_clf.inference.chain import Chain
 from boilerplate_clf.labels import CONTENT, LABELS
 from boilerplate_clf.training.calibrate import CalibrateConfig, CascadeConfig
 from boilerplate_clf.training.corpus import Source
@@ -112,15 +113,33 @@ def load_config(path: Path) -> PipelineConfig:
     if config.base is not None and config.teacher is not None:
         raise ConfigError(f"{path}: 'base' and 'teacher' are two starts: give one of them")
     if config.cascade is not None:
-        wide = config.cascade.wide_labels
-        if unknown := set(wide) - (set(config.labels) - {config.keep_label}):
-            raise ConfigError(f"{path}: cascade.wide_labels: {min(unknown)!r} is no label of an appeal")
-        if len(set(wide)) != len(wide):
-            raise ConfigError(f"{path}: cascade.wide_labels: a label stands there twice")
+        _check_cascade(config, config.cascade, path)
     if config.base is not None and (local := path.resolve().parent / config.base).is_dir():
         config = replace(config, base=str(local))
     resolved: PipelineConfig = _resolve(config, path.resolve().parent)
     return resolved
+
+
+def _check_cascade(config: PipelineConfig, cascade: CascadeConfig, path: Path) -> None:
+    """Refuse what a bundle would be refused for, and wide reading that is only half said.
+
+    Raises:
+        ConfigError: the file and the key are named.
+    """
+    wide = cascade.wide_labels
+    if unknown := set(wide) - (set(config.labels) - {config.keep_label}):
+        raise ConfigError(f"{path}: cascade.wide_labels: {min(unknown)!r} is no label of an appeal")
+    if len(set(wide)) != len(wide):
+        raise ConfigError(f"{path}: cascade.wide_labels: a label stands there twice")
+    plain = Chain(1.0, (), ())
+    labels, keep = config.labels, config.labels.index(config.keep_label)
+    if problem := cascade.cascade(plain, labels).problem(len(labels), keep):
+        raise ConfigError(f"{path}: cascade.{problem[0]}: {problem[1]}")
+    said = (bool(wide), cascade.wide_doubt < 1, cascade.wide_context > 0)
+    if any(said) and not all(said):
+        raise ConfigError(
+            f"{path}: cascade: wide_labels, wide_doubt (below 1) and wide_context (above 0) go together"
+        )
 
 
 def read_config(path: Path, kind: type[Config]) -> Config:

@@ -265,7 +265,10 @@ class Pipeline:
         finish_stage(folder, {}, parity=parity)
 
     def calibrate(self) -> None:
-        """Fit chain and thresholds on dev to what is shipped, the int8 model, and measure every mode."""
+        """Fit chain and thresholds on dev to what is shipped, the int8 model, and measure every mode.
+
+        The thresholds are those that serve the fp32 model as well.
+        """
         self._needs("export" if self.config.encoder else "linear")
         folder, keep, labels = self.run / "calibrate", self.config.keep_label, self.config.labels
         if read_stage(folder) is not None:
@@ -292,8 +295,8 @@ class Pipeline:
                 f"{kind}, no cascade": joined_logits(texts, len(labels), encoder, ngrams, weight, None, place)
                 for kind, encoder in encoders.items()
             }
-            first = next(iter(every))
-            result = calibrate_and_measure({**logits, first: every[first]}, *dev_facts)
+            shipped = next(iter(every))
+            result = calibrate_and_measure(logits, *dev_facts, others={shipped: every[shipped]})
             result["cascade"] = asdict(cascade)
             result["accurate"] = calibrate_and_measure(every, *dev_facts)
         dev_sha256 = sha256_file(self.config.data.dev)

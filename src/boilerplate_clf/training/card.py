@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,13 @@ def render_card(manifest: Manifest, records: dict[str, dict[str, Any]]) -> str:
     """Return the card as Markdown."""
     dev = records["calibrate"]["dev"]
     kind = next(iter(dev))  # what the bundle holds; others were measured beside it
-    parity = ["## int8 against fp32", _parity(records["export"]["parity"])] if "export" in records else []
+    rounded = [
+        dev,
+        *([records["calibrate"]["accurate"]["dev"]] if "accurate" in records["calibrate"] else []),
+    ]
+    parity = (
+        ["## int8 against fp32", _parity(records["export"]["parity"], rounded)] if "export" in records else []
+    )
     parts = [
         f"# {manifest.name} {manifest.version}",
         "Written by `boilerplate-clf pipeline card`; do not edit.",
@@ -153,7 +160,7 @@ def _calibration(manifest: Manifest, record: dict[str, Any], file: str = MANIFES
     return "\n".join(lines)
 
 
-def _parity(parity: dict[str, Any]) -> str:
+def _parity(parity: dict[str, Any], measured: Sequence[dict[str, Any]]) -> str:
     lines = ["| step | largest logit difference | mean | labels changed (argmax) |", "|---|---|---|---|"]
     for step, row in parity.items():
         changed = ", ".join(f"{name} {count}" for name, count in row["changed_labels"].items())
@@ -161,7 +168,26 @@ def _parity(parity: dict[str, Any]) -> str:
             f"| {step.replace('_', ' ')} | {row['largest_difference']:.2e} | {row['mean_difference']:.2e} "
             f"| {changed} of {row['paragraphs']} |"
         )
+    names = list(_labels(measured[0], next(iter(measured[0])), DEFAULT_MODE))
+    lines += [
+        "",
+        "F1 of each label with the same thresholds, view `text`:",
+        "",
+        f"| model | mode | {' | '.join(names)} |",
+        f"|{'---|' * (len(names) + 2)}",
+    ]
+    for dev in measured:
+        kinds = list(dev)[:2]  # what is shipped and what it was rounded from
+        for mode in dev[kinds[0]]:
+            found = [_labels(dev, kind, mode) for kind in kinds]
+            cells = " | ".join(" / ".join(f"{row[name]['f1']:.3f}" for row in found) for name in names)
+            lines.append(f"| {' / '.join(kinds)} | {mode} | {cells} |")
     return "\n".join(lines)
+
+
+def _labels(dev: dict[str, Any], kind: str, mode: str) -> dict[str, Any]:
+    rows: dict[str, Any] = dev[kind][mode]["text"]["labels"]
+    return rows
 
 
 def _training(records: dict[str, dict[str, Any]]) -> str:

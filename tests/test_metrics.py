@@ -29,6 +29,7 @@ from boilerplate_clf.training.calibrate import (
     ChainFit,
     affinities,
     calibrate,
+    calibrate_and_measure,
     describe_modes,
 )
 from boilerplate_clf.training.data import LabelledDocument
@@ -228,6 +229,26 @@ def test_a_share_flagged_by_any_rounding_counts():
     exact, _ = by_pairs(rows + [(0, 0.41)] * 6)
     assert fit_thresholds([rounded], gold, 0, 0.005)[2] == 0.4
     assert fit_thresholds([rounded, exact], gold, 0, 0.005)[2] > 0.4
+
+
+def test_what_is_only_measured_beside_does_not_decide():
+    data = documents(200)
+    gold, lengths = gold_of(data, LABELS), [len(d) for d in data]
+    rounded, exact, other = (np.split(noisy_logits(gold), np.cumsum(lengths)[:-1]) for _ in range(3))
+    facts = (
+        lengths,
+        gold,
+        affinities(data, LABELS),
+        "content",
+        CalibrateConfig(balanced=0.01, careful=0.004),
+    )
+    alone = calibrate_and_measure({"int8": rounded}, *facts)
+    beside = calibrate_and_measure({"int8": rounded}, *facts, others={"other": other})
+    both = calibrate_and_measure({"int8": rounded, "fp32": exact}, *facts)
+    assert alone["thresholds"] == beside["thresholds"] and list(beside["dev"]) == ["int8", "other"]
+    assert both["chain"] == alone["chain"] and list(both["dev"]) == ["int8", "fp32"]
+    for mode, limit in (("careful", 0.004), ("balanced", 0.01)):
+        assert all(kind[mode]["text"]["content_flagged"] <= limit for kind in both["dev"].values())
 
 
 def test_where_no_threshold_is_the_same_to_all_roundings_the_strictest_good_one_is_taken():

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import BertConfig, BertModel
 
-from boilerplate_clf import Classifier
+from boilerplate_clf import Classifier, Mode
 from boilerplate_clf.bundle import load_bundle
 from boilerplate_clf.errors import BoilerplateClfError, ConfigError, LeakageError, TrainingError
 from boilerplate_clf.training.config import load_config
@@ -99,6 +99,16 @@ def test_int8_and_fp32_are_close(finished):
     parity = read_stage(finished.run / "export")["parity"]
     assert parity["torch_to_fp32"]["largest_difference"] < 1e-3
     assert 0 < parity["fp32_to_int8"]["mean_difference"] < 0.2
+    card = (finished.run / "bundle" / "README.md").read_text(encoding="utf-8")
+    record = read_stage(finished.run / "calibrate")
+    for dev, kinds in (
+        (record["dev"], ("int8", "fp32")),
+        (record["accurate"]["dev"], ("int8, no cascade", "fp32, no cascade")),
+    ):
+        for mode in Mode:
+            scores = [dev[kind][mode]["text"]["labels"] for kind in kinds]
+            pairs = (f"{scores[0][name]['f1']:.3f} / {scores[1][name]['f1']:.3f}" for name in scores[0])
+            assert f"| {' / '.join(kinds)} | {mode} | {' | '.join(pairs)} |" in card
 
 
 def test_finished_stages_are_skipped(finished):

@@ -208,6 +208,14 @@ def test_thresholds_are_those_that_hold_for_each_rounding_of_a_model():
     assert fit_thresholds([exact, rounded], gold, 0, 0.01)[2] == 0.475
 
 
+def test_the_worse_rounding_counts_where_none_agrees():
+    sure = [(label, 0.995) for label in (1, 2, 3)] * 50 + [(0, 0.0)] * 2000
+    rounded, gold = by_pairs([*sure, *[(2, 0.995)] * 2, *[(2, 0.51)] * 4, (0, 0.3)])
+    exact, _ = by_pairs([*sure, *[(2, 0.0)] * 2, *[(2, 0.49)] * 4, (0, 0.3)])  # two requests never found
+    assert fit_thresholds([rounded], gold, 0, 0.01)[2] == 0.5
+    assert fit_thresholds([rounded, exact], gold, 0, 0.01)[2] == 0.475
+
+
 def test_of_equally_good_thresholds_none_is_taken_at_which_a_rounding_changes_a_label():
     # One of 54 requests moves: macro-F1 by a quarter of a point, the label's F1 by one.
     sure = [(label, 0.95) for label in (1, 2, 3)] * 53 + [(0, 0.0)] * 2000

@@ -213,6 +213,8 @@ def _training(records: dict[str, dict[str, Any]]) -> str:
     for name, digest in linear.get("data", {}).items():
         if last.get("data", {}).get(name) != digest:  # fitted later, on more data
             lines.append(f"- Data of the n-gram model: {name}, SHA-256 {digest}")
+    for name, digest in linear.get("lines", {}).get("data", {}).items():
+        lines.append(f"- Lines that stand alone, for the n-gram model only: {name}, SHA-256 {digest}")
     if "near_duplicates_removed" in last:
         lines.append(
             f"- Near-duplicates of dev paragraphs removed from training: {last['near_duplicates_removed']}"

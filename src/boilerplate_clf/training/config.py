@@ -59,6 +59,8 @@ class DataConfig:
     """Labelled pages to measure and tune on; checked to be of other publishers."""
     blocks: tuple[Path, ...] = ()
     """Authored blocks: a few consecutive paragraphs each."""
+    lines: tuple[Path, ...] = ()
+    """Authored paragraphs that stand alone, for the n-gram model only: the encoder gets worse by them."""
     negatives: Mined = field(default_factory=Mined)
     """Text on the appeals' topics, from sources without appeals."""
     carriers: Mined = field(default_factory=Mined)

@@ -59,7 +59,13 @@ from boilerplate_clf.training.selftrain import label_pages, open_teacher, read_u
 from boilerplate_clf.training.shards import build_shards
 from boilerplate_clf.training.smooth import smooth
 from boilerplate_clf.training.tokenizer import load_tokenizer, train_tokenizer
-from boilerplate_clf.training.trainset import TrainingData, evaluation_data, read_files, training_data
+from boilerplate_clf.training.trainset import (
+    TrainingData,
+    evaluation_data,
+    lone_lines,
+    read_files,
+    training_data,
+)
 
 STAGES = ("tokenizer", "pretrain", "linear", "selftrain", "finetune", "export", "calibrate", "card")
 _FP32, _PSEUDO = "model.fp32.onnx", "pages.jsonl"
@@ -152,6 +158,8 @@ class Pipeline:
             finish_stage(folder, asdict(config))
             return
         pages, blocks, carriers, facts = self._training_data
+        lines, more = lone_lines(self.config)
+        blocks = blocks + lines
         tuning = self.config.finetune
         composer = Composer(pages, blocks, carriers, self.config.keep_label, tuning.compose)
         number = int(len(blocks) * config.scattered_per_block)
@@ -163,7 +171,7 @@ class Pipeline:
         gold = gold_of(dev, self.config.labels)
         guess = np.concatenate(linear_scores(scorer, dev)).argmax(axis=1)[gold.decided]
         measured = {view: describe(gold, guess, view, self.config.keep_label) for view in VIEWS}
-        finish_stage(folder, asdict(config), dev=measured, **facts)
+        finish_stage(folder, asdict(config), dev=measured, **facts, **more)
 
     def selftrain(self) -> None:
         """Let the teacher label pages that nobody has labelled."""

@@ -29,6 +29,14 @@ def read_files(paths: Sequence[Path], labels: Sequence[str]) -> list[LabelledDoc
     return [document for path in paths for document in read_labelled(path, labels)]
 
 
+def lone_lines(config: PipelineConfig) -> tuple[list[LabelledDocument], dict[str, Any]]:
+    """Return the lines that only the n-gram model learns, cleaned of leaks, and facts for the record."""
+    paths = config.data.lines
+    lines = read_files(paths, config.labels)
+    kept = without_leaks(lines, find_leaks(lines, evaluation_data(config))) if lines else []
+    return kept, {"lines": {"data": {path.name: sha256_file(path) for path in paths}, "kept": len(kept)}}
+
+
 def evaluation_data(config: PipelineConfig) -> list[LabelledDocument]:
     """Return everything that training text must not repeat."""
     return read_files((config.data.dev, *config.data.never_train), config.labels)

@@ -18,6 +18,8 @@ from transformers import BertConfig, BertModel
 from boilerplate_clf import Classifier, Mode
 from boilerplate_clf.bundle import load_bundle
 from boilerplate_clf.errors import BoilerplateClfError, ConfigError, LeakageError, TrainingError
+from boilerplate_clf.inference.ngrams import NgramScorer
+from boilerplate_clf.labels import LABELS
 from boilerplate_clf.training.config import load_config
 from boilerplate_clf.training.data import read_labelled
 from boilerplate_clf.training.loop import Schedule
@@ -55,6 +57,24 @@ def test_training_teaches_something(finished):
     log = [json.loads(line) for line in (finished.run / "pretrain" / "log.jsonl").read_text().splitlines()]
     losses = [line["held_out_loss"] for line in log if "held_out_loss" in line]
     assert losses[-1] < losses[0]
+
+
+def test_lines_that_stand_alone_are_for_the_ngram_model_only(finished):
+    record = read_stage(finished.run / "linear")
+    assert record["lines"]["kept"] == 6 and set(record["lines"]["data"]) == {"smoke-lines.jsonl"}
+    assert "smoke-lines.jsonl" not in read_stage(finished.run / "finetune")["data"]
+    card = (finished.run / "bundle" / "README.md").read_text(encoding="utf-8")
+    assert (
+        f"n-gram model only: smoke-lines.jsonl, SHA-256 {record['lines']['data']['smoke-lines.jsonl']}"
+        in card
+    )
+    ngrams = NgramScorer.from_bytes((finished.run / "linear" / "ngrams.npz").read_bytes(), 4)
+    for line, label in (
+        ("Zum Hafenpost-Abo geht es hier", "subscription_appeal"),
+        ("Gebt der Hafenpost einen Taler", "donation_request"),
+    ):
+        page = ["Der Rat tagt am Montag im Saal.", line, "Danach wird abgestimmt."]
+        assert LABELS[ngrams.log_probabilities(page)[1].argmax()] == label  # without them: content
 
 
 def test_the_bundle_works_like_the_shipped_one(finished):

@@ -163,14 +163,14 @@ def test_the_table_of_modules_has_them_all(site):
 
 
 def test_the_data_statement_counts_the_authored_data():
-    found = {"pages": Counter(), "blocks": Counter()}
-    for name in ("pages", "pages-rehearsal", "blocks"):
-        with (ROOT / "training" / "data" / f"{name}.jsonl").open(encoding="utf-8") as lines:
-            found[name.partition("-")[0]].update(json.loads(line)["variant"] for line in lines)
+    found = {"pages": Counter(), "blocks": Counter(), "lines": Counter()}
+    for name in ("pages", "pages-rehearsal", "blocks", "lines"):
+        with (ROOT / "training" / "data" / f"{name}.jsonl").open(encoding="utf-8") as records:
+            found[name.partition("-")[0]].update(json.loads(record)["variant"] for record in records)
     text = (ROOT / "docs" / "data-statement.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (\w\w): .* \| ([\d,]+) \| ([\d,]+) \|$", text, re.M)
-    assert {name: int(pages.replace(",", "")) for name, pages, _ in rows} == found["pages"]
-    assert {name: int(blocks.replace(",", "")) for name, _, blocks in rows} == found["blocks"]
+    rows = re.findall(r"^\| (\w\w): .* \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", text, re.M)
+    for place, kind in enumerate(("pages", "blocks", "lines"), 1):
+        assert {row[0]: int(row[place].replace(",", "")) for row in rows} == found[kind]
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (apt-get install chromium)")

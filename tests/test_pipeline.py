@@ -386,13 +386,14 @@ def test_all_shipped_configurations_are_valid():
         load_config(path)
 
 
-def test_training_on_dev_is_refused(tmp_path):
+@pytest.mark.parametrize("trained_on", ["smoke-train", "smoke-blocks", "smoke-lines"])
+def test_training_on_dev_is_refused(tmp_path, trained_on):
     for name in ("smoke-train", "smoke-blocks", "smoke-dev"):
         shutil.copy(ROOT / "tests" / "data" / f"{name}.jsonl", tmp_path)
     text = SMOKE.read_text(encoding="utf-8").replace("../tests/data", str(ROOT / "tests" / "data"))
     text = text.replace("../training", str(ROOT / "training"))
     path = tmp_path / "config.yaml"
-    path.write_text(text.replace("smoke-train.jsonl]", "smoke-dev.jsonl]"))
+    path.write_text(text.replace(f"{trained_on}.jsonl]", "smoke-dev.jsonl]"))
     with pytest.raises(LeakageError, match="in the training and the evaluation data"):
         training_data(load_config(path))
 

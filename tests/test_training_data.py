@@ -157,7 +157,7 @@ def test_no_evaluation_text_is_in_what_the_shipped_model_is_trained_on():
 def test_dev_is_in_no_training_list_of_the_shipped_configuration():
     config = load_config(ROOT / "configs" / "shipped.yaml")
     used = {source.path.name for source in config.corpus}
-    used |= {p.name for p in (*config.data.pages, *config.data.blocks)}
+    used |= {p.name for p in (*config.data.pages, *config.data.blocks, *config.data.lines)}
     used |= {p.name for p in (*config.data.negatives.paths, *config.data.carriers.paths)}
     used |= {p.name for p in config.self_training.unlabelled}
     assert config.data.dev.name == "dev.jsonl"

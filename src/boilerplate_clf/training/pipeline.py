@@ -59,13 +59,7 @@ from boilerplate_clf.training.selftrain import label_pages, open_teacher, read_u
 from boilerplate_clf.training.shards import build_shards
 from boilerplate_clf.training.smooth import smooth
 from boilerplate_clf.training.tokenizer import load_tokenizer, train_tokenizer
-from boilerplate_clf.training.trainset import (
-    TrainingData,
-    evaluation_data,
-    lone_lines,
-    read_files,
-    training_data,
-)
+from boilerplate_clf.training.trainset import TrainingData, evaluation_data, read_files, training_data
 
 STAGES = ("tokenizer", "pretrain", "linear", "selftrain", "finetune", "export", "calibrate", "card")
 _FP32, _PSEUDO = "model.fp32.onnx", "pages.jsonl"
@@ -157,21 +151,21 @@ class Pipeline:
         if not config.weight:
             finish_stage(folder, asdict(config))
             return
-        pages, blocks, carriers, facts = self._training_data
-        lines, more = lone_lines(self.config)
-        blocks = blocks + lines
-        tuning = self.config.finetune
-        composer = Composer(pages, blocks, carriers, self.config.keep_label, tuning.compose)
+        data, tuning = self._training_data, self.config.finetune
+        blocks = data.blocks + data.lines
+        composer = Composer(data.pages, blocks, data.carriers, self.config.keep_label, tuning.compose)
         number = int(len(blocks) * config.scattered_per_block)
         scattered = composer.scattered(number, random.Random(tuning.seed))
-        scorer = fit_linear(pages + blocks + scattered, self.config.labels, config)
+        scorer = fit_linear(data.pages + blocks + scattered, self.config.labels, config)
         with atomic_write(folder / NGRAMS) as stream:
             stream.write(scorer.to_bytes())
         dev = self._dev(self.config.labels)
         gold = gold_of(dev, self.config.labels)
         guess = np.concatenate(linear_scores(scorer, dev)).argmax(axis=1)[gold.decided]
         measured = {view: describe(gold, guess, view, self.config.keep_label) for view in VIEWS}
-        finish_stage(folder, asdict(config), dev=measured, **facts, **more)
+        digests = {path.name: sha256_file(path) for path in self.config.data.lines}
+        lines = {"data": digests, "kept": len(data.lines)}
+        finish_stage(folder, asdict(config), dev=measured, **data.facts, lines=lines)
 
     def selftrain(self) -> None:
         """Let the teacher label pages that nobody has labelled."""
@@ -222,16 +216,16 @@ class Pipeline:
         if read_stage(self.run / "finetune") is not None:
             return
         config = self.config
-        pages, blocks, carriers, facts = self._training_data
+        data = self._training_data
         pseudo = self.run / "selftrain" / _PSEUDO
         dev = self._dev(config.labels)
         finetune(
             config.finetune,
             self.run / "pretrain",
             load_tokenizer(self.run / "tokenizer" / TOKENIZER),
-            pages,
-            blocks,
-            carriers,
+            data.pages,
+            data.blocks,
+            data.carriers,
             dev,
             self.run / "finetune",
             pseudo=read_labelled(pseudo, config.labels) if pseudo.exists() else (),
@@ -239,7 +233,7 @@ class Pipeline:
             labels=config.labels,
             keep_label=config.keep_label,
             cascade=config.cascade,
-            facts=facts,
+            facts=data.facts,
         )
 
     def export(self) -> None:

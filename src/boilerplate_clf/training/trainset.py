@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,19 @@ from boilerplate_clf.training.data import LabelledDocument, count_labels, read_l
 from boilerplate_clf.training.leakage import find_leaks, refuse_pages, without_leaks
 from boilerplate_clf.training.negatives import mine
 
-TrainingData = tuple[list[LabelledDocument], list[LabelledDocument], list[LabelledDocument], dict[str, Any]]
-"""Pages, blocks, carriers, and the facts for the record."""
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What may be trained on."""
+
+    pages: list[LabelledDocument]
+    blocks: list[LabelledDocument]
+    """Mined negatives included."""
+    lines: list[LabelledDocument]
+    """For the n-gram model only."""
+    carriers: list[LabelledDocument]
+    facts: dict[str, Any]
+    """For the record; ``lines`` are not among them."""
 
 
 def read_files(paths: Sequence[Path], labels: Sequence[str]) -> list[LabelledDocument]:
@@ -29,37 +41,27 @@ def read_files(paths: Sequence[Path], labels: Sequence[str]) -> list[LabelledDoc
     return [document for path in paths for document in read_labelled(path, labels)]
 
 
-def lone_lines(config: PipelineConfig) -> tuple[list[LabelledDocument], dict[str, Any]]:
-    """Return the lines that only the n-gram model learns, cleaned of leaks, and facts for the record."""
-    paths = config.data.lines
-    lines = read_files(paths, config.labels)
-    kept = without_leaks(lines, find_leaks(lines, evaluation_data(config))) if lines else []
-    return kept, {"lines": {"data": {path.name: sha256_file(path) for path in paths}, "kept": len(kept)}}
-
-
 def evaluation_data(config: PipelineConfig) -> list[LabelledDocument]:
     """Return everything that training text must not repeat."""
     return read_files((config.data.dev, *config.data.never_train), config.labels)
 
 
 def training_data(config: PipelineConfig) -> TrainingData:
-    """Read pages, blocks and carriers, checked and cleaned of leaks.
-
-    Returns:
-        Pages, blocks (mined negatives included), carriers, and the facts for the record.
+    """Read everything that is trained on, checked and cleaned of leaks.
 
     Raises:
         LeakageError: a page or publisher of the evaluation data is in the training data.
     """
     data = config.data
     pages, blocks = read_files(data.pages, config.labels), read_files(data.blocks, config.labels)
-    refuse_pages(pages + blocks, read_files((data.dev,), config.labels))
+    lines = read_files(data.lines, config.labels)
+    refuse_pages(pages + blocks + lines, read_files((data.dev,), config.labels))
     seed = config.finetune.seed
     negatives = mine(data.negatives.paths, data.negatives.count, seed, topical=True)
     carriers = mine(data.carriers.paths, data.carriers.count, seed, topical=False, length=14)
-    leaks = find_leaks([*pages, *blocks, *negatives, *carriers], evaluation_data(config))
-    pages, blocks, negatives, carriers = (
-        without_leaks(part, leaks) for part in (pages, blocks, negatives, carriers)
+    leaks = find_leaks([*pages, *blocks, *lines, *negatives, *carriers], evaluation_data(config))
+    pages, blocks, lines, negatives, carriers = (
+        without_leaks(part, leaks) for part in (pages, blocks, lines, negatives, carriers)
     )
     files = (*data.pages, *data.blocks, data.dev, *data.never_train)
     facts = {
@@ -68,4 +70,4 @@ def training_data(config: PipelineConfig) -> TrainingData:
         "mined": {"negatives": len(negatives), "carriers": len(carriers)},
         "near_duplicates_removed": len(leaks),
     }
-    return pages, blocks + negatives, carriers, facts
+    return TrainingData(pages, blocks + negatives, lines, carriers, facts)

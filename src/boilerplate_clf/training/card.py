@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,13 +28,7 @@ def render_card(manifest: Manifest, records: dict[str, dict[str, Any]]) -> str:
     """Return the card as Markdown."""
     dev = records["calibrate"]["dev"]
     kind = next(iter(dev))  # what the bundle holds; others were measured beside it
-    rounded = [
-        dev,
-        *([records["calibrate"]["accurate"]["dev"]] if "accurate" in records["calibrate"] else []),
-    ]
-    parity = (
-        ["## int8 against fp32", _parity(records["export"]["parity"], rounded)] if "export" in records else []
-    )
+    parity = ["## int8 against fp32", _parity(manifest, records)] if "export" in records else []
     parts = [
         f"# {manifest.name} {manifest.version}",
         "Written by `boilerplate-clf pipeline card`; do not edit.",
@@ -160,15 +153,15 @@ def _calibration(manifest: Manifest, record: dict[str, Any], file: str = MANIFES
     return "\n".join(lines)
 
 
-def _parity(parity: dict[str, Any], measured: Sequence[dict[str, Any]]) -> str:
+def _parity(manifest: Manifest, records: dict[str, dict[str, Any]]) -> str:
     lines = ["| step | largest logit difference | mean | labels changed (argmax) |", "|---|---|---|---|"]
-    for step, row in parity.items():
+    for step, row in records["export"]["parity"].items():
         changed = ", ".join(f"{name} {count}" for name, count in row["changed_labels"].items())
         lines.append(
             f"| {step.replace('_', ' ')} | {row['largest_difference']:.2e} | {row['mean_difference']:.2e} "
             f"| {changed} of {row['paragraphs']} |"
         )
-    names = list(_labels(measured[0], next(iter(measured[0])), DEFAULT_MODE))
+    names, calibrated = manifest.labels, records["calibrate"]
     lines += [
         "",
         "F1 of each label with the same thresholds, view `text`:",
@@ -176,18 +169,13 @@ def _parity(parity: dict[str, Any], measured: Sequence[dict[str, Any]]) -> str:
         f"| model | mode | {' | '.join(names)} |",
         f"|{'---|' * (len(names) + 2)}",
     ]
-    for dev in measured:
+    for dev in (part["dev"] for part in (calibrated, calibrated.get("accurate")) if part):
         kinds = list(dev)[:2]  # what is shipped and what it was rounded from
         for mode in dev[kinds[0]]:
-            found = [_labels(dev, kind, mode) for kind in kinds]
+            found = [dev[kind][mode]["text"]["labels"] for kind in kinds]
             cells = " | ".join(" / ".join(f"{row[name]['f1']:.3f}" for row in found) for name in names)
             lines.append(f"| {' / '.join(kinds)} | {mode} | {cells} |")
     return "\n".join(lines)
-
-
-def _labels(dev: dict[str, Any], kind: str, mode: str) -> dict[str, Any]:
-    rows: dict[str, Any] = dev[kind][mode]["text"]["labels"]
-    return rows
 
 
 def _training(records: dict[str, dict[str, Any]]) -> str:

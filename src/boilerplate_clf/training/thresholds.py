@@ -69,11 +69,12 @@ def fit_thresholds(kinds: Sequence[Floats], gold: Gold, keep: int, limit: float)
     """
     mask = gold.view("text")
     index, size = gold.index[mask], kinds[0].shape[1]
+    judged = [kind[mask] for kind in kinds]
     flagged: dict[float, float] = {}
     scores: dict[float, Floats] = {}
     for threshold in map(float, _THRESHOLDS):
         least = [0.0 if label == keep else threshold for label in range(size)]
-        matrices = [confusion(index, decide(kind[mask], least, keep), size) for kind in kinds]
+        matrices = [confusion(index, decide(kind, least, keep), size) for kind in judged]
         flagged[threshold] = max(float(flagged_content(matrix, keep)) for matrix in matrices)
         scores[threshold] = np.stack([f1_scores(matrix)[2] for matrix in matrices])
     chosen = strictest(

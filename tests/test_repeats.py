@@ -48,7 +48,7 @@ def test_pooling_does_not_depend_on_the_order_and_twice_is_once(texts, data):
 
 
 def test_what_is_plain_in_one_place_is_seen_in_the_other():
-    plea = "Damit wir unabhängig bleiben, brauchen wir Sie."
+    plea = "Für eine Spende sind wir dankbar."
     days = [f"Am {n}. Mai tagte der Rat der Gemeinde und beriet über den Haushalt." for n in range(1, 9)]
     page = [*days[:4], plea, *days[4:], "Unterstützen Sie uns!"]
     end = ["Jetzt spenden", "Spendenkonto: DE00 1234 5678 9012 3456 78"]
@@ -56,8 +56,8 @@ def test_what_is_plain_in_one_place_is_seen_in_the_other():
         classifier = Classifier(model)
         once = classifier.predict([*page, *end])[4]
         twice = [p for p in classifier.predict([*page, plea, *end]) if p.text == plea]
-        assert once.scores["donation_request"] < 0.3
-        assert [p.scores["donation_request"] > 0.4 for p in twice] == [True, True]
+        assert once.scores["donation_request"] < 0.5
+        assert [p.label for p in twice] == [Label.DONATION_REQUEST] * 2
 
 
 def test_many_equal_rows_keep_their_logits_to_the_last_bit():

@@ -89,6 +89,6 @@ beginning of each paragraph; digits are read as 0.
 |---|---|---|---|
 {chr(10).join(rows)}
 
-Sources and licences: training/README.md of boilerplate_clf. Some texts were used for text and data mining
+Sources and licences: docs/licences.md of boilerplate_clf. Some texts were used for text and data mining
 only; the weights are published, the texts are not. Apache-2.0.
 """
